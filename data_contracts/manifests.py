@@ -1,0 +1,159 @@
+"""Manifests: what tasks hand to each other in place of data.
+
+A manifest is written last, so its presence means that every file it names is whole.
+"""
+
+from datetime import date
+from typing import Literal
+
+from data_contracts.frozen import Frozen
+
+Verdict = Literal["promote", "hold", "reject", "cannot judge"]
+
+
+class FileEntry(Frozen):
+    """One written file; path is relative to the folder of its manifest."""
+
+    path: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+class Manifest(Frozen):
+    """What one finished step of a night left behind."""
+
+    step: str
+    run_date: date
+    key: str  # digest of all that went in: settings, inputs, code
+    files: tuple[FileEntry, ...] = ()
+
+
+class LogFile(Frozen):
+    """One file of the log as it was ingested; path is relative to the lake where it lies inside."""
+
+    path: str
+    partition: date
+    bytes: int
+    modified_ns: int
+    sha256: str
+    rows: int = 0
+    accepted: int = 0
+    quarantined: int = 0
+
+
+class RefusedFile(Frozen):
+    """One file of the log that could not be taken, and why."""
+
+    path: str
+    partition: date
+    rule: str
+    reason: str
+
+
+class IngestManifest(Manifest):
+    """Accepted events per user shard (files named shard-000.parquet, ...) and what was refused."""
+
+    log_files: tuple[LogFile, ...]
+    refused_files: tuple[RefusedFile, ...]
+    user_id_type: Literal["string", "integer"]
+    item_id_type: Literal["string", "integer"]
+    n_user_shards: int
+    rows: int
+    accepted: int
+    quarantined: dict[str, int]  # rule -> rows
+    accepted_by_day: dict[date, int]  # by partition day
+    late_rows: int  # accepted rows whose time lies before their partition's day
+
+
+class HistoryManifest(Manifest):
+    """History per user shard (files named shard-000.parquet, ...)."""
+
+    users: int
+    interactions: int  # (user, item) pairs with a weight above 0
+    duplicates: int  # events met again in a later night's files, counted once
+    user_id_type: Literal["string", "integer"]
+    item_id_type: Literal["string", "integer"]
+
+
+class MatrixManifest(Manifest):
+    """CSR shards as memory-mapped arrays, in folders shard-000, ..."""
+
+    n_users: int
+    n_items: int
+    n_interactions: int
+    n_heldout_users: int
+    n_shards: int
+    vocabulary_sha256: str
+    cut: date  # training sees the days before it, judging the days from it on
+
+
+class TrainManifest(Manifest):
+    """The judged fit and the fit that will be registered (files judged.npy, final.npy)."""
+
+    mlflow_run_id: str
+    device: str
+    n_epochs: int
+    best_validation_ndcg: float
+    train_seconds: float
+    n_items: int
+
+
+class Interval(Frozen):
+    """A mean with its paired bootstrap interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+class JudgeManifest(Manifest):
+    """Figures of challenger, champion and popularity on the same held-out interactions."""
+
+    verdict: Verdict
+    reason: str
+    n_users: int
+    incumbent_version: str | None
+    metrics: dict[str, dict[str, Interval]]  # model -> metric -> mean with interval
+    gain_over_popularity: dict[str, Interval]
+    gain_over_champion: dict[str, Interval]
+    settings: dict[str, str]  # split, recall rule, item universe, seed
+
+
+class PromoteManifest(Manifest):
+    """Registry state after the night's decision; the tables come from champion_version."""
+
+    challenger_version: str
+    champion_version: str
+    champion_run_id: str
+    champion_uri: str
+    previous_version: str | None
+
+
+class SnapshotManifest(Manifest):
+    """The tables of one snapshot and where they come from."""
+
+    snapshot_id: str
+    model_version: str
+    config_digest: str
+    code_version: str
+    inputs: dict[str, str]  # log file -> sha256
+    rows: dict[str, int]  # table -> rows
+    fallback_share: float
+    short_lists: int
+
+
+class CheckManifest(Manifest):
+    """The list contract, rule by rule: violations found (all zero, or the night stops)."""
+
+    rules: dict[str, int]
+    users: int
+
+
+class PublishManifest(Manifest):
+    """Where the snapshot lies and whether latest points to it."""
+
+    snapshot_id: str
+    path: str
+    is_latest: bool
+    removed: tuple[str, ...]
