@@ -42,39 +42,54 @@ def _with_date(pattern: str) -> str:
 
 
 class InteractionColumns(Frozen):
-    """Our names on the left, the log's names on the right."""
+    """The log's names for our columns; event_type may be left out with an empty name."""
 
     user_id: str = "user_id"
+    """Who: a string or an integer, kept as it is up to the tables."""
     item_id: str = "item_id"
+    """What: a string or an integer, kept as it is up to the tables."""
     timestamp: str = "timestamp"
-    event_type: str | None = "event_type"
+    """When."""
+    event_type: str = "event_type"
+    """Which kind of event; "" if the log has no such column (see default_event_type)."""
 
 
 class InteractionsConfig(Frozen):
     """Where the log lies and how its times are to be read."""
 
     files: Annotated[str, AfterValidator(_with_date)] = "interactions/date={date}/*.parquet"
-    columns: InteractionColumns = InteractionColumns()
+    """Pattern of one day's files, relative to the lake or absolute; {date} is YYYY-MM-DD."""
     default_event_type: str = "view"
+    """Event type of every row where the log has no such column."""
     time_unit: Literal["datetime", "s", "ms", "us", "ns"] = "datetime"
+    """"datetime" for Parquet timestamps; a unit since 1970 where times are integers."""
     time_zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
+    """IANA zone of times that carry none, and of the days of the log."""
     earliest: date = date(2000, 1, 1)
+    """A time before this day is a fault of the clock that wrote it."""
     look_back_days: PositiveInt = 3
+    """How late an event or a file may arrive and still be taken."""
+    columns: InteractionColumns = InteractionColumns()
 
 
 class ItemColumns(Frozen):
-    """Our names on the left, the catalogue's names on the right; absent columns are fine but for item_id."""
+    """The catalogue's names for our columns; all but item_id may be absent from the files."""
 
     item_id: str = "item_id"
+    """The same ids as in the log."""
     title: str = "title"
+    """What people read."""
     category: str = "category"
+    """One category of the item."""
     available: str = "available"
+    """A false value keeps the item out of every list."""
 
 
 class ItemsConfig(Frozen):
-    """The optional catalogue."""
+    """The optional catalogue of items."""
 
     files: str = "items/*.parquet"
+    """Pattern of its files, relative to the lake or absolute; no file means no catalogue."""
     columns: ItemColumns = ItemColumns()
 
 
@@ -82,88 +97,129 @@ class ValidationConfig(Frozen):
     """When bad rows or a small day stop the night."""
 
     max_bad_share: Share = 0.2
+    """Largest share of refused rows."""
     max_bad_rows: PositiveInt | None = None
+    """Largest number of refused rows, if any."""
     min_rows: PositiveInt = 1
+    """Fewest good rows on the run date."""
     min_share_of_usual: Share = 0.2
+    """Fewest good rows on the run date, as a share of the median day known."""
     max_events_per_user_day: PositiveInt = 1000
+    """More events of one user on one day are a bot's."""
 
 
 class HistoryConfig(Frozen):
     """How events become one weight per (user, item), as of the run date."""
 
     window_days: PositiveInt = 365
+    """Older events are forgotten."""
     half_life_days: PositiveFloat | None = 60.0
+    """After so many days an event counts half, counted from the run date."""
     max_weight: PositiveFloat = 10.0
+    """Largest weight of one (user, item)."""
     n_user_shards: PositiveInt = 4
+    """Number of user shards; fixed for the life of a lake."""
 
 
 class ELSAConfig(Frozen):
-    """ELSA (Vančura et al., RecSys 2022), exact linear form."""
+    """ELSA (Vančura et al., RecSys 2022), a linear shallow autoencoder."""
 
     kind: Literal["elsa"] = "elsa"
+    """Which model."""
     n_factors: PositiveInt = 128
+    """Rank of the item-item matrix."""
     n_epochs: PositiveInt = 15
+    """Most passes over the users."""
     batch_size: PositiveInt = 1024
+    """Users per step."""
     learning_rate: PositiveFloat = 0.1
+    """Step size of NAdam."""
     patience: PositiveInt = 3
+    """Epochs without a better validation nDCG@100 before training stops."""
 
 
 class TrainingConfig(Frozen):
     """Where and how the model is trained."""
 
     where: Literal["in_process", "deployment"] = "in_process"
+    """"deployment" hands the training to the worker of the deployment below."""
     deployment: str = "train/gpu"
-    timeout_seconds: PositiveInt = 6 * 3600
+    """Prefect deployment (flow/name) that trains."""
+    timeout_seconds: PositiveInt = 21_600
+    """Longest wait for it."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    """"auto" takes the GPU where there is one; the choice is logged."""
     validation_share: Share = 0.05
+    """Share of users held out of the fit for early stopping."""
     max_validation_users: PositiveInt = 2000
+    """Most users held out of the fit for early stopping."""
     refit: bool = True
+    """After judging, fit once more with the held-out days before registering."""
 
 
 class EvaluationConfig(Frozen):
     """The temporal hold-out that judges challenger, champion and popularity."""
 
     holdout_days: PositiveInt = 1
+    """How many last days are held out."""
     fold_in_share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.8
+    """Of a user without earlier history, the first share of items is shown, the rest asked."""
     max_users: PositiveInt = 20_000
+    """Most users judged."""
     n_bootstrap: PositiveInt = 1000
+    """Resamples behind an interval."""
     confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
+    """Confidence of the intervals."""
 
 
 class GateConfig(Frozen):
     """What a challenger must show against the champion."""
 
     primary: Literal["recall@20", "recall@50", "ndcg@100"] = "ndcg@100"
-    margin: NonNegativeFloat = 0.05  # tolerated relative loss of the primary metric
+    """The metric that decides."""
+    margin: NonNegativeFloat = 0.05
+    """Tolerated loss of that metric, relative to the champion's."""
     min_users: PositiveInt = 100
+    """Fewer judged users are no evidence."""
 
 
 class TablesConfig(Frozen):
     """What is published."""
 
     n_top: PositiveInt = 20
+    """Items per user in top_n."""
     n_similar: PositiveInt = 20
+    """Items per item in similar_items."""
     block_size: PositiveInt = 1024
+    """Users scored at once; memory grows with it, and not with the number of users."""
     max_fallback_share: Share = 0.5
+    """Largest share of users who get the popular list."""
     keep_snapshots: PositiveInt = 7
+    """Snapshots kept."""
 
 
 class MLflowConfig(Frozen):
-    """Tracking and registry; without a tracking_uri, SQLite and files inside the lake."""
+    """Tracking and registry."""
 
     tracking_uri: str | None = None
+    """An MLflow server or database; by default SQLite and files inside the lake."""
     experiment: str = "hoarfrost"
+    """Experiment of the nightly runs."""
     registered_model: str = "hoarfrost"
+    """Name in the registry."""
 
 
 class NightlyConfig(Frozen):
     """Everything a night needs to know besides its run date."""
 
     lake: str = "lake"
+    """Root of everything, relative to this file."""
     seed: int = 42
+    """Every random choice follows from it."""
+    events: dict[str, NonNegativeFloat] = Field(default=EVENT_WEIGHTS, min_length=1)
+    """Event types and their weights; 0 makes a user known without saying what they like."""
     interactions: InteractionsConfig = InteractionsConfig()
     items: ItemsConfig = ItemsConfig()
-    events: dict[str, NonNegativeFloat] = Field(default=EVENT_WEIGHTS, min_length=1)
     validation: ValidationConfig = ValidationConfig()
     history: HistoryConfig = HistoryConfig()
     model: ELSAConfig = ELSAConfig()
@@ -180,7 +236,7 @@ class NightlyConfig(Frozen):
         if not any(self.events.values()):
             raise ValueError("at least one event type must have a weight above 0")
         columns, default = self.interactions.columns, self.interactions.default_event_type
-        if columns.event_type is None and default not in self.events:
+        if not columns.event_type and default not in self.events:
             raise ValueError(f"default_event_type must be one of the event types, got {default}")
         return self
 
