@@ -1,0 +1,53 @@
+"""The model as MLflow serves it: numpy only, nothing of ours is imported.
+
+MLflow stores this very file with the version (models from code), so an old version keeps
+working whatever becomes of the package.
+"""
+
+import json
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
+
+
+class Recommender(PythonModel):  # type: ignore[misc]
+    """Recommend items for a list of item ids; unknown ids are passed over."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Open factors, shape (n_items, n_factors) with unit rows, memory-mapped."""
+        artifacts = context.artifacts
+        self.A = np.load(artifacts["factors"], mmap_mode="r")
+        self.known = np.load(artifacts["counts"], mmap_mode="r") > 0
+        with open(artifacts["item_ids"], encoding="utf-8") as file:
+            self.item_ids: list[str | int] = json.load(file)
+        self.index = {item_id: item for item, item_id in enumerate(self.item_ids)}
+
+    def predict(
+        self,
+        context: PythonModelContext,
+        model_input: pd.DataFrame,
+        params: dict[str, Any] | None = None,
+    ) -> list[dict[str, list[Any]]]:
+        """Return item ids and scores, best first, for every row's list in column item_ids."""
+        n = int((params or {}).get("n", 20))
+        return [self._recommend(list(history), n) for history in model_input["item_ids"]]
+
+    def _recommend(self, history: list[str | int], n: int) -> dict[str, list[Any]]:
+        seen = [self.index[item_id] for item_id in history if item_id in self.index]
+        if not seen:
+            return {"item_ids": [], "scores": []}
+        scores = np.asarray(self.A @ self.A[seen].sum(axis=0))
+        scores[seen] = -np.inf
+        scores[~self.known] = -np.inf
+        order = np.lexsort((np.arange(len(scores)), -scores))[:n]
+        order = order[np.isfinite(scores[order])]
+        return {
+            "item_ids": [self.item_ids[item] for item in order],
+            "scores": [float(score) for score in scores[order]],
+        }
+
+
+mlflow.models.set_model(Recommender())

@@ -1,0 +1,174 @@
+"""Fit the configured model on a night's matrices: once to be judged, once more to be registered."""
+
+import functools
+import logging
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import mlflow
+import numpy as np
+import scipy.sparse as sp
+from mlflow.data.dataset_source_registry import resolve_dataset_source
+from mlflow.data.meta_dataset import MetaDataset
+from mlflow.entities import Metric
+
+from data_contracts.config import ELSAConfig, NightlyConfig
+from data_contracts.manifests import MatrixManifest, TrainManifest
+from models.elsa import ELSA, TrainingState, fit_elsa
+from models.fold_in import fold_in_split
+from tasks.checkpoint import load_checkpoint, save_checkpoint
+from tasks.device import choose_device
+from tasks.lake import Night
+from tasks.matrix import load_shard
+from tasks.steps import content_digest, entries, run_step
+from tasks.tracking import training_run
+
+logger = logging.getLogger(__name__)
+JUDGED, FINAL = "judged", "final"
+
+
+class FitData(NamedTuple):
+    """Rows to fit, and held-out users as (fold-in, target) for early stopping."""
+
+    X: sp.csr_array
+    validation: tuple[sp.csr_array, sp.csr_array] | None
+
+
+def train_model(night: Night, matrices: MatrixManifest) -> TrainManifest:
+    """Return the manifest of the judged and the final fit (factors and item counts as npy)."""
+    config = night.config
+    device = choose_device(config.training.device)
+    settings = {
+        "model": config.model.model_dump(),
+        "training": config.training.model_dump(exclude={"where", "deployment", "timeout_seconds"}),
+        "device": device,
+        "seed": config.seed,
+        "registry": config.mlflow.model_dump(),
+    }
+    work = functools.partial(_train, night, matrices, device)
+    return run_step(
+        night, "train", TrainManifest, settings=settings, inputs=[matrices], work=work
+    )
+
+
+def _train(
+    night: Night, matrices: MatrixManifest, device: str, staging: Path, key: str
+) -> TrainManifest:
+    config, started = night.config, time.monotonic()
+    checkpoints = night.state / "checkpoints" / key[:16]
+    with training_run(config, night.run_date, key) as run:
+        _log_inputs(night, matrices, device)
+        data = hold_out_users(_stack(night, matrices, "train"), config)
+        fit = functools.partial(_fit, config=config, device=device, run_id=run.info.run_id)
+        judged, ndcg = fit(data, checkpoints / JUDGED, n_epochs=config.model.n_epochs)
+        final = judged
+        if config.training.refit:
+            everything = FitData(_stack(night, matrices, "full"), None)
+            final, _ = fit(everything, checkpoints / FINAL, n_epochs=judged.best_epoch)
+        _write(staging, JUDGED, judged, _stack(night, matrices, "train"))
+        _write(staging, FINAL, final, _stack(night, matrices, "full" if config.training.refit else "train"))
+        seconds = round(time.monotonic() - started, 2)
+        manifest = TrainManifest(
+            step="train", run_date=night.run_date, key=key,
+            files=entries(staging, {path.name: matrices.n_items for path in staging.iterdir()}),
+            mlflow_run_id=run.info.run_id, device=device, n_epochs=judged.best_epoch,
+            best_validation_ndcg=ndcg, train_seconds=seconds, n_items=matrices.n_items,
+        )  # fmt: skip
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    logger.info("train: best epoch %d, %.1f s on %s", judged.best_epoch, seconds, device)
+    return manifest
+
+
+def hold_out_users(X: sp.csr_array, config: NightlyConfig) -> FitData:
+    """Return the rows to fit and the users held out for early stopping, none in a tiny lake."""
+    training = config.training
+    candidates = np.flatnonzero(np.diff(X.indptr) > 1)
+    n_held_out = min(training.max_validation_users, int(training.validation_share * len(candidates)))
+    if n_held_out < 1:
+        return FitData(X, None)
+    rng = np.random.default_rng(config.seed)
+    held_out = np.sort(rng.choice(candidates, n_held_out, replace=False))
+    kept = np.setdiff1d(np.arange(X.shape[0]), held_out)
+    target_share = 1.0 - config.evaluation.fold_in_share
+    validation = fold_in_split(X[held_out], target_share=target_share, seed=config.seed)
+    return FitData(X[kept], validation)
+
+
+def _fit(
+    data: FitData, checkpoint: Path, *, n_epochs: int, config: NightlyConfig, device: str, run_id: str
+) -> tuple[ELSA, float]:
+    best = 0.0
+
+    def on_epoch(epoch: int, metrics: dict[str, float], state: TrainingState) -> None:
+        nonlocal best
+        best = max(best, metrics.get("ndcg@100", 0.0))
+        save_checkpoint(checkpoint, state)
+        figures = ", ".join(f"{name} {value:.5f}" for name, value in metrics.items())
+        logger.info("%s: epoch %d of %d, %s", checkpoint.name, epoch, n_epochs, figures)
+        _log_metrics(run_id, {f"{checkpoint.name}_{k}": v for k, v in metrics.items()}, epoch)
+
+    resume = load_checkpoint(checkpoint)
+    if resume is not None:
+        logger.info("%s: goes on after epoch %d", checkpoint.name, resume.epoch)
+        best = max(best, resume.best_metric)
+    model = fit_model(
+        data, config.model, n_epochs=n_epochs, seed=config.seed, device=device,
+        on_epoch=on_epoch, resume=resume,
+    )  # fmt: skip
+    return model, best
+
+
+def fit_model(
+    data: FitData,
+    config: ELSAConfig,
+    *,
+    n_epochs: int,
+    seed: int,
+    device: str,
+    on_epoch: Callable[[int, dict[str, float], TrainingState], None],
+    resume: TrainingState | None,
+) -> ELSA:
+    """Turn configuration into arguments; nothing else does."""
+    return fit_elsa(
+        data.X,
+        n_factors=config.n_factors,
+        n_epochs=n_epochs,
+        batch_size=config.batch_size,
+        learning_rate=config.learning_rate,
+        patience=config.patience,
+        validation=data.validation,
+        seed=seed,
+        device=device,
+        on_epoch=on_epoch,
+        resume=resume,
+    )
+
+
+def _stack(night: Night, matrices: MatrixManifest, name: str) -> sp.csr_array:
+    folder = night.step("matrices")
+    shards = [getattr(load_shard(folder, shard), name) for shard in range(matrices.n_shards)]
+    return sp.csr_array(sp.vstack(shards, format="csr"))
+
+
+def _write(staging: Path, name: str, model: ELSA, X: sp.csr_array) -> None:
+    counts = np.bincount(X.indices, minlength=X.shape[1]).astype(np.int64)
+    np.save(staging / f"{name}.factors.npy", model.A, allow_pickle=False)
+    np.save(staging / f"{name}.counts.npy", counts, allow_pickle=False)
+
+
+def _log_inputs(night: Night, matrices: MatrixManifest, device: str) -> None:
+    config = night.config
+    sizes = {"n_users": matrices.n_users, "n_items": matrices.n_items}
+    mlflow.log_params(config.model.model_dump() | sizes | {"seed": config.seed, "device": device})
+    source = resolve_dataset_source(str(night.step("matrices")))
+    digest = content_digest(matrices)[:36]
+    mlflow.log_input(MetaDataset(source, name=f"matrices-{night.run_date}", digest=digest), "training")
+
+
+def _log_metrics(run_id: str, metrics: dict[str, float], epoch: int) -> None:
+    now = int(time.time() * 1000)
+    batch = [Metric(name.replace("@", "_at_"), value, now, epoch) for name, value in metrics.items()]
+    mlflow.MlflowClient().log_batch(run_id, batch)
