@@ -9,7 +9,6 @@ from typing import Any
 
 import mlflow
 import numpy as np
-import pandas as pd
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 
@@ -28,7 +27,7 @@ class Recommender(PythonModel):  # type: ignore[misc]
     def predict(
         self,
         context: PythonModelContext,
-        model_input: pd.DataFrame,
+        model_input: Any,  # data frame with a column item_ids of lists
         params: dict[str, Any] | None = None,
     ) -> list[dict[str, list[Any]]]:
         """Return item ids and scores, best first, for every row's list in column item_ids."""

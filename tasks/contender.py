@@ -1,0 +1,61 @@
+"""A factor model laid over tonight's vocabulary, ready to be ranked with."""
+
+import logging
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+import scipy.sparse as sp
+
+from data_contracts.errors import ContractViolationError
+from models.elsa import ELSA
+from tasks.lake import Night
+from tasks.registry import RegisteredModel
+
+logger = logging.getLogger(__name__)
+
+
+class Contender(NamedTuple):
+    """A model and the items it knows; rows of unknown items are zero, so they add nothing."""
+
+    model: ELSA
+    known: np.ndarray  # (n_items,) bool
+    counts: np.ndarray  # (n_items,) users per item in training
+
+    def usable(self, X: sp.csr_array) -> np.ndarray:
+        """Tell for every row whether it holds an item the model knows; shape (n_users,)."""
+        return np.asarray(X @ self.known.astype(np.float32)) > 0
+
+
+def from_arrays(A: np.ndarray, counts: np.ndarray, n_items: int) -> Contender:
+    """Return the contender of factors over the first items of a vocabulary of n_items."""
+    known = np.zeros(n_items, dtype=bool)
+    known[: len(counts)] = counts > 0
+    factors = np.zeros((n_items, A.shape[1]), dtype=np.float32)
+    factors[: len(A)] = A * known[: len(A), None]
+    all_counts = np.zeros(n_items, dtype=np.int64)
+    all_counts[: len(counts)] = counts
+    return Contender(ELSA(A=factors, best_epoch=0), known, all_counts)
+
+
+def from_step(night: Night, fit: str, n_items: int) -> Contender:
+    """Return the contender of one of tonight's fits ("judged" or "final")."""
+    folder = night.step("train")
+    A = np.load(folder / f"{fit}.factors.npy", mmap_mode="r", allow_pickle=False)
+    counts = np.load(folder / f"{fit}.counts.npy", mmap_mode="r", allow_pickle=False)
+    return from_arrays(A, counts, n_items)
+
+
+def from_registry(registered: RegisteredModel, item_ids: pl.Series, lake: Path) -> Contender:
+    """Return the contender of a registered version over tonight's vocabulary.
+
+    Raises:
+        ContractViolationError: the version was trained over another vocabulary.
+    """
+    if registered.item_ids != item_ids.head(len(registered.item_ids)).to_list():
+        raise ContractViolationError(
+            f"version {registered.version} was trained over another vocabulary than that of {lake}: "
+            "is the registry shared with another lake?"
+        )
+    return from_arrays(registered.A, registered.counts, len(item_ids))
