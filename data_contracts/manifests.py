@@ -125,6 +125,7 @@ class PromoteManifest(Manifest):
 
     challenger_version: str
     champion_version: str
+    champion_digest: str  # of its factors, counts and item ids
     champion_run_id: str
     champion_uri: str
     previous_version: str | None

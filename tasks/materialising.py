@@ -45,6 +45,7 @@ def materialise_tables(
         "tables": night.config.tables.model_dump(),
         "catalogue": catalogue_fingerprint(night),
         "champion": promote.champion_version,
+        "model": promote.champion_digest,
         "config": config_digest(night),
     }
     work = functools.partial(_materialise, night, ingest, matrices, promote)
@@ -68,10 +69,10 @@ def _materialise(
 ) -> SnapshotManifest:
     version = promote.champion_version
     inputs = {file.path: file.sha256 for file in ingest.log_files}
-    origin = {"version": version, "config": config_digest(night), "inputs": inputs}
-    snapshot_id = f"{night.run_date}-v{version}-{digest(origin | {'code': code_version()})[:8]}"
+    snapshot_id = f"{night.run_date}-v{version}-{key[:8]}"  # the key covers all that shapes a table
     ranker = build_ranker(night, matrices, version)
-    rows, lists = _write(night, matrices, ranker, Stamp(night.run_date, version, snapshot_id), staging)
+    stamp = Stamp(night.run_date, version, snapshot_id)
+    rows, lists = _write(night, matrices, ranker, stamp, staging)
     n_users = sum(part.users for part in lists)
     fallbacks = sum(part.fallbacks for part in lists)
     per_table = {table: sum(n for path, n in rows.items() if path.startswith(table)) for table in TABLES}

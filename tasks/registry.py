@@ -107,8 +107,8 @@ def _promote(
     version = client.get_model_version(name, champion)
     return PromoteManifest(
         step="promote", run_date=night.run_date, key=key, challenger_version=challenger.version,
-        champion_version=champion, champion_run_id=str(version.run_id),
-        champion_uri=f"models:/{name}/{champion}", previous_version=previous,
+        champion_version=champion, champion_digest=version.tags[_DIGEST],
+        champion_run_id=str(version.run_id), champion_uri=f"models:/{name}/{champion}", previous_version=previous,
     )  # fmt: skip
 
 

@@ -1,0 +1,64 @@
+"""The report of one night, for people and for scripts."""
+
+from datetime import date
+
+from data_contracts.frozen import Frozen
+from data_contracts.manifests import Interval, RefusedFile, Verdict
+
+
+class Recommendation(Frozen):
+    """One line of a user's list."""
+
+    rank: int
+    item_id: str | int
+    title: str | None
+    score: float
+    source: str
+    because_item_id: str | int | None
+    because_title: str | None
+    because_share: float | None
+
+
+class UserExample(Frozen):
+    """What a user liked lately and what they are shown."""
+
+    user_id: str | int
+    history: tuple[str, ...]  # titles, strongest first; ids where there is no title
+    recommendations: tuple[Recommendation, ...]
+
+
+class Drift(Frozen):
+    """How the lists moved since the snapshot before."""
+
+    previous_snapshot: str
+    shared_users: int
+    overlap: float  # mean share of a user's list that was there before
+    unchanged_users: float  # share of users with the very same list
+
+
+class NightReport(Frozen):
+    """All that a person needs to know of a night."""
+
+    run_date: date
+    verdict: Verdict
+    reason: str
+    champion_version: str
+    challenger_version: str
+    judged_users: int
+    metrics: dict[str, dict[str, Interval]]
+    gain_over_popularity: dict[str, Interval]
+    rows: int
+    accepted: int
+    quarantined: dict[str, int]
+    refused_files: tuple[RefusedFile, ...]
+    users: int
+    items: int
+    interactions: int
+    table_rows: dict[str, int]
+    fallback_share: float
+    short_lists: int
+    drift: Drift | None
+    snapshot: str  # folder of the tables
+    is_latest: bool
+    quarantine: str  # folder of the refused rows
+    examples: tuple[UserExample, ...]

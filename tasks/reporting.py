@@ -1,0 +1,62 @@
+"""The report of a night: gathered from the manifests, written as JSON and Markdown."""
+
+import logging
+
+from data_contracts.manifests import (
+    HistoryManifest,
+    IngestManifest,
+    JudgeManifest,
+    MatrixManifest,
+    PromoteManifest,
+    PublishManifest,
+    SnapshotManifest,
+)
+from data_contracts.report import NightReport
+from tasks.drift import list_drift
+from tasks.examples import user_examples
+from tasks.files import write_text
+from tasks.lake import Night, quarantine_folder
+from tasks.report_text import markdown
+
+logger = logging.getLogger(__name__)
+
+
+def report_night(
+    night: Night,
+    ingest: IngestManifest,
+    history: HistoryManifest,
+    matrices: MatrixManifest,
+    judge: JudgeManifest,
+    promote: PromoteManifest,
+    snapshot: SnapshotManifest,
+    publish: PublishManifest,
+) -> NightReport:
+    """Return the report and leave it beside the night's steps as report.json and report.md."""
+    report = NightReport(
+        run_date=night.run_date,
+        verdict=judge.verdict,
+        reason=judge.reason,
+        champion_version=promote.champion_version,
+        challenger_version=promote.challenger_version,
+        judged_users=judge.n_users,
+        metrics=judge.metrics,
+        gain_over_popularity=judge.gain_over_popularity,
+        rows=ingest.rows,
+        accepted=ingest.accepted,
+        quarantined=ingest.quarantined,
+        refused_files=ingest.refused_files,
+        users=history.users,
+        items=matrices.n_items,
+        interactions=history.interactions,
+        table_rows=snapshot.rows,
+        fallback_share=snapshot.fallback_share,
+        short_lists=snapshot.short_lists,
+        drift=list_drift(night.lake, snapshot),
+        snapshot=str(night.lake / publish.path),
+        is_latest=publish.is_latest,
+        quarantine=str(quarantine_folder(night.lake, night.run_date)),
+        examples=user_examples(night, history),
+    )
+    write_text(night.folder / "report.json", report.model_dump_json(indent=2) + "\n")
+    write_text(night.folder / "report.md", markdown(report))
+    return report
