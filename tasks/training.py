@@ -16,6 +16,7 @@ from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import Metric
 
 from data_contracts.config import ELSAConfig, NightlyConfig
+from data_contracts.errors import HoarfrostError
 from data_contracts.manifests import MatrixManifest, TrainManifest
 from models.elsa import ELSA, TrainingState, fit_elsa
 from models.fold_in import fold_in_split
@@ -23,7 +24,7 @@ from tasks.checkpoint import load_checkpoint, save_checkpoint
 from tasks.device import choose_device
 from tasks.lake import Night
 from tasks.matrix import load_shard
-from tasks.steps import content_digest, entries, run_step
+from tasks.steps import content_digest, entries, read_manifest, run_step
 from tasks.tracking import training_run
 
 logger = logging.getLogger(__name__)
@@ -172,3 +173,15 @@ def _log_metrics(run_id: str, metrics: dict[str, float], epoch: int) -> None:
     now = int(time.time() * 1000)
     batch = [Metric(name.replace("@", "_at_"), value, now, epoch) for name, value in metrics.items()]
     mlflow.MlflowClient().log_batch(run_id, batch)
+
+
+def finished_training(night: Night) -> TrainManifest:
+    """Return the manifest that a training left in the lake.
+
+    Raises:
+        HoarfrostError: there is none.
+    """
+    manifest = read_manifest(night.step("train"), TrainManifest)
+    if manifest is None:
+        raise HoarfrostError(f"the training of {night.run_date} left no manifest in {night.folder}")
+    return manifest

@@ -1,0 +1,159 @@
+"""The command line: parse, call, show, and end with an exit code that scripts can use."""
+
+import logging
+import os
+import sys
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from data_contracts.config import NightlyConfig, load_config
+from data_contracts.errors import ConfigError, HoarfrostError
+from flows import display
+
+QUIET = {  # no telemetry; our own log lines in place of Prefect's, also in the Prefect UI
+    "DO_NOT_TRACK": "true",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "tasks,models",
+    "PREFECT_LOGGING_LEVEL": "CRITICAL",
+}
+EXIT_CODES = (
+    "Exit codes: 0 done, 1 unexpected, 2 usage or configuration, 3 contract broken, "
+    "4 too little data, 5 gate rejected, 6 another night holds the lock."
+)
+app = App(
+    name="hoarfrost",
+    help="Recommendations that form overnight: Parquet logs in, Parquet tables out by morning.",
+    help_epilogue=EXIT_CODES,
+)
+Config = Annotated[Path, Parameter(help="configuration file")]
+Json = Annotated[bool, Parameter(name="--json", negative="", help="print JSON for scripts")]
+Day = Annotated[datetime | None, Parameter(help="run date, YYYY-MM-DD; by default yesterday")]
+DEFAULT_CONFIG = Path("hoarfrost.toml")
+
+
+@app.command
+def init(path: Path = DEFAULT_CONFIG) -> None:
+    """Write a commented configuration with every key and its default.
+
+    Example: hoarfrost init shop.toml
+    """
+    from data_contracts.config_text import config_text
+    from tasks.files import write_text
+
+    if path.exists():
+        raise ConfigError(f"{path} exists already: name another file, or move it away")
+    write_text(path, config_text())
+    print(f"Wrote {path}. Set 'lake', the column names and the events, then: hoarfrost validate")
+
+
+@app.command
+def demo(
+    lake: Path = Path("lake"), *, day: Annotated[Day, Parameter(name="--date")] = None, json: Json = False
+) -> None:
+    """Make a sample lake (a shop with planted faults), run one whole night, show the lists.
+
+    Example: hoarfrost demo, then: hoarfrost run --config lake/hoarfrost.toml --date 2026-09-29
+    """
+    from tasks.sample_lake import write_sample_lake
+
+    sample = write_sample_lake(lake, seed=42)
+    config = load_config(lake / DEFAULT_CONFIG)
+    _night(config, day.date() if day else sample.run_date, strict=False, json=json)
+
+
+@app.command
+def run(
+    *,
+    config: Config = DEFAULT_CONFIG,
+    day: Annotated[Day, Parameter(name="--date")] = None,
+    strict: Annotated[bool, Parameter(negative="")] = False,
+    json: Json = False,
+) -> None:
+    """Run one night; a killed or repeated night goes on from its last finished step.
+
+    Example: hoarfrost run --config shop.toml --date 2026-09-29 --strict
+
+    Parameters
+    ----------
+    strict: end with exit code 5 when the gate rejects the challenger
+    """
+    loaded = load_config(config)
+    _night(loaded, day.date() if day else _yesterday(loaded), strict=strict, json=json)
+
+
+@app.command
+def validate(
+    *,
+    config: Config = DEFAULT_CONFIG,
+    day: Annotated[Day, Parameter(name="--date")] = None,
+    json: Json = False,
+) -> None:
+    """Check the configuration and a night's log; nothing is written and nothing is trained.
+
+    Example: hoarfrost validate --config shop.toml --date 2026-09-29
+    """
+    from tasks.lake import Night
+    from tasks.validating import validate_log
+
+    loaded = load_config(config)
+    night = Night(config=loaded, run_date=day.date() if day else _yesterday(loaded))
+    display.validation(validate_log(night), as_json=json)
+
+
+@app.command
+def status(*, config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
+    """Show nights, snapshots and promotions of the lake.
+
+    Example: hoarfrost status --json
+    """
+    from tasks.status import lake_status
+
+    display.status(lake_status(Path(load_config(config).lake)), as_json=json)
+
+
+@app.command
+def query(sql: str, *, config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
+    """Ask the latest snapshot in SQL: views top_n, similar_items, item_embeddings, items.
+
+    Example: hoarfrost query "SELECT * FROM top_n WHERE user_id = 'u-00042' ORDER BY rank"
+    """
+    from tasks.lake import Night
+    from tasks.query import run_query
+
+    loaded = load_config(config)
+    display.table(run_query(Night(config=loaded, run_date=_yesterday(loaded)), sql), as_json=json)
+
+
+def _yesterday(config: NightlyConfig) -> date:
+    from tasks.calendar import last_complete_day
+
+    return last_complete_day(datetime.now().astimezone(), config.interactions.time_zone)
+
+
+def _night(config: NightlyConfig, run_date: date, *, strict: bool, json: bool) -> None:
+    from flows.nightly import nightly  # Prefect reads its settings on import
+
+    report = nightly(config, run_date, strict)
+    display.report(report, as_json=json)
+
+
+def main() -> None:
+    """Run the command line; every known failure ends in a sentence and its exit code."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    display.start_logging()
+    try:
+        app(exit_on_error=False, print_error=True)
+    except HoarfrostError as error:
+        display.error(str(error))
+        sys.exit(error.exit_code)
+    except Exception as error:  # the last line of defence: say what to send us
+        if type(error).__module__.startswith("cyclopts"):
+            sys.exit(ConfigError.exit_code)
+        logging.getLogger(__name__).debug("unexpected error", exc_info=True)
+        display.error(f"unexpected {type(error).__name__}: {error}")
+        sys.exit(1)

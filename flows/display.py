@@ -1,0 +1,145 @@
+"""What the command line shows: tables and sentences for people, JSON for scripts."""
+
+import json
+import logging
+import sys
+from typing import Any
+
+from pydantic import BaseModel
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.table import Table
+
+from data_contracts.report import NightReport, UserExample
+from tasks.query import QueryResult
+from tasks.report_text import interval_text
+from tasks.status import LakeStatus
+from tasks.validating import LogCheck
+
+_OUT = Console(highlight=False, soft_wrap=True)
+_LOGGERS = ("tasks", "models", "flows")
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object per log line, for machines."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as JSON."""
+        fields = {"level": record.levelname, "logger": record.name, "message": record.getMessage()}
+        return json.dumps({"time": self.formatTime(record)} | fields)
+
+
+def start_logging() -> None:
+    """Log readable lines to a terminal, JSON lines elsewhere; always to standard error."""
+    if sys.stderr.isatty():
+        handler: logging.Handler = RichHandler(console=Console(stderr=True), show_path=False)
+    else:
+        handler = logging.StreamHandler()
+        handler.setFormatter(JsonLines())
+    for name in _LOGGERS:
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.INFO)
+        logger.addHandler(handler)
+        logger.propagate = False
+
+
+def error(message: str) -> None:
+    """Print a failure to standard error."""
+    print(f"hoarfrost: {message}", file=sys.stderr)
+
+
+def report(night: NightReport, *, as_json: bool) -> None:
+    """Show a night: lists first, then figures, log and paths."""
+    if as_json:
+        _print_json(night)
+        return
+    for example in night.examples:
+        _example(example)
+    _metrics(night)
+    _log(night)
+    tables = ", ".join(f"{name} {rows:,} rows" for name, rows in night.table_rows.items())
+    _OUT.print(f"\n[bold]Tables[/bold]      {night.snapshot}\n            {tables}")
+    _OUT.print(f"[bold]Quarantine[/bold]  {night.quarantine}")
+
+
+def _example(example: UserExample) -> None:
+    _OUT.print(f"\n[bold]{example.user_id}[/bold] liked: {'; '.join(example.history)}")
+    lists = Table("rank", "item", "title", "score", "because of", "share", box=None)
+    for line in example.recommendations:
+        because = line.because_title or line.because_item_id or line.source
+        share = "" if line.because_share is None else f"{line.because_share:.0%}"
+        title = line.title or ""
+        lists.add_row(str(line.rank), str(line.item_id), title, f"{line.score:.3f}", str(because), share)
+    _OUT.print(lists)
+
+
+def _metrics(night: NightReport) -> None:
+    _OUT.print(f"\n[bold]Verdict: {night.verdict}[/bold] ({night.reason})")
+    _OUT.print(f"Champion is version {night.champion_version}, judged on {night.judged_users:,} users:")
+    names = list(next(iter(night.metrics.values()), {}))
+    figures = Table("model", *names, box=None)
+    for model, metrics in night.metrics.items():
+        figures.add_row(model, *(interval_text(metrics[name]) for name in names))
+    gains = (night.gain_over_popularity.get(name) for name in names)
+    figures.add_row("gain over popularity", *("" if gain is None else interval_text(gain) for gain in gains))
+    _OUT.print(figures)
+
+
+def _log(night: NightReport) -> None:
+    _OUT.print(f"\n[bold]Log[/bold] {night.accepted:,} of {night.rows:,} rows accepted; quarantined:")
+    rules = Table("rule", "rows", box=None)
+    for rule, count in sorted(night.quarantined.items()):
+        rules.add_row(rule, f"{count:,}")
+    _OUT.print(rules)
+    for file in night.refused_files:
+        _OUT.print(f"Refused {file.path} ({file.rule}): {file.reason}")
+
+
+def validation(check: LogCheck, *, as_json: bool) -> None:
+    """Show what a night's log would give."""
+    if as_json:
+        _print_json(check)
+        return
+    _OUT.print(f"Configuration is valid. Lake: {check.lake}, run date: {check.run_date}")
+    _OUT.print(f"{check.files} files to read, {check.accepted:,} of {check.rows:,} rows good")
+    rules = Table("rule", "rows", "what it means", box=None)
+    for rule, sentence in check.rules.items():
+        rules.add_row(rule, f"{check.quarantined.get(rule, 0):,}", sentence)
+    _OUT.print(rules)
+    for file in check.refused_files:
+        _OUT.print(f"Refused {file.path} ({file.rule}): {file.reason}")
+
+
+def status(lake: LakeStatus, *, as_json: bool) -> None:
+    """Show a lake."""
+    if as_json:
+        _print_json(lake)
+        return
+    _OUT.print(f"Lake {lake.lake}\nlatest: {lake.latest or 'nothing published'}")
+    nights = Table("run date", "finished steps", "next step", box=None)
+    for night in lake.nights:
+        nights.add_row(str(night.run_date), str(len(night.finished)), night.next_step or "done")
+    _OUT.print(nights)
+    ledger = Table("run date", "challenger", "verdict", "champion", "reason", box=None)
+    for entry in lake.promotions:
+        ledger.add_row(
+            str(entry.run_date), entry.challenger, entry.verdict, entry.champion, entry.reason
+        )
+    _OUT.print(ledger)
+
+
+def table(result: QueryResult, *, as_json: bool) -> None:
+    """Show the answer of a query."""
+    if as_json:
+        rows = [dict(zip(result.columns, row, strict=True)) for row in result.rows]
+        print(json.dumps(rows, default=str, ensure_ascii=False))
+        return
+    answer = Table(*result.columns, box=None)
+    for row in result.rows:
+        answer.add_row(*("" if value is None else str(value) for value in row))
+    _OUT.print(answer)
+
+
+def _print_json(value: BaseModel) -> None:
+    fields: dict[str, Any] = value.model_dump(mode="json")
+    print(json.dumps(fields, ensure_ascii=False))

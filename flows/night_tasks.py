@@ -1,0 +1,55 @@
+"""The steps of a night as Prefect sees them: named, retried on a lost disk or network, never cached.
+
+Finished work is kept by the steps' own manifests, so Prefect's results stay off.
+"""
+
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+from prefect import Task, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas import TaskRun
+from prefect.states import State
+
+from tasks.checking import check_lists
+from tasks.history import build_history
+from tasks.ingest import ingest
+from tasks.judging import judge_model
+from tasks.materialising import materialise_tables
+from tasks.matrix import build_matrices
+from tasks.registry import promote_model
+from tasks.reporting import report_night
+from tasks.snapshot import publish_snapshot
+from tasks.training import train_model
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def on_os_error(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:
+    """Retry only what a second try can mend: a broken contract fails at once."""
+    return isinstance(state.result(raise_on_failure=False), OSError)
+
+
+def _night_task(function: Callable[P, R], *, retries: int = 2) -> Task[P, R]:
+    return task(
+        function,
+        name=function.__name__.replace("_", "-"),
+        cache_policy=NO_CACHE,
+        persist_result=False,
+        retries=retries,
+        retry_delay_seconds=[2, 10][:retries],
+        retry_condition_fn=on_os_error,
+    )
+
+
+ingest_log = _night_task(ingest)
+update_history = _night_task(build_history)
+build = _night_task(build_matrices)
+fit = _night_task(train_model, retries=0)
+judge = _night_task(judge_model)
+promote = _night_task(promote_model)
+materialise = _night_task(materialise_tables)
+check = _night_task(check_lists)
+publish = _night_task(publish_snapshot)
+report = _night_task(report_night)

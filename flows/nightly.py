@@ -1,0 +1,67 @@
+"""One whole night: from the log of a run date to published tables."""
+
+from datetime import date
+
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+from prefect.runtime import flow_run
+
+from data_contracts.config import NightlyConfig
+from data_contracts.errors import GateRejectedError
+from data_contracts.report import NightReport
+from flows import night_tasks
+from flows.children import stop_children
+from flows.train import train
+from flows.train_elsewhere import train_elsewhere
+from tasks.calendar import last_complete_day
+from tasks.lake import Night
+from tasks.lock import lake_lock
+from tasks.report_text import markdown
+
+
+@flow(
+    name="nightly",
+    flow_run_name="nightly-{run_date}",
+    on_cancellation=[stop_children],
+    on_failure=[stop_children],
+    on_crashed=[stop_children],
+)
+def nightly(
+    config: NightlyConfig, run_date: date | None = None, strict: bool = False
+) -> NightReport:
+    """Run one night; a finished step is used again, a killed night goes on where it stopped.
+
+    Args:
+        config: the lake and all settings.
+        run_date: the night's logical date; by default the last complete day before the
+            scheduled start.
+        strict: fail when the challenger was rejected, after the tables were published.
+
+    Raises:
+        HoarfrostError: one of its kinds, with a sentence that says what to do.
+    """
+    scheduled = flow_run.scheduled_start_time
+    run_date = run_date or last_complete_day(scheduled, config.interactions.time_zone)
+    night = Night(config=config, run_date=run_date)
+    with lake_lock(night.lake):
+        report = _run(night)
+    create_markdown_artifact(markdown(report), key="night", description=f"Night of {run_date}")
+    if strict and report.verdict == "reject":
+        raise GateRejectedError(f"the challenger was rejected: {report.reason}")
+    return report
+
+
+def _run(night: Night) -> NightReport:
+    ingest = night_tasks.ingest_log(night)
+    history = night_tasks.update_history(night, ingest)
+    matrices = night_tasks.build(night, history)
+    elsewhere = night.config.training.where == "deployment"
+    fitted = train_elsewhere(night) if elsewhere else train(night.config, night.run_date)
+    judged = night_tasks.judge(night, matrices, fitted)
+    promoted = night_tasks.promote(night, fitted, judged, matrices)
+    snapshot = night_tasks.materialise(night, ingest, matrices, promoted)
+    checked = night_tasks.check(night, history, snapshot)
+    published = night_tasks.publish(night, snapshot, checked)
+    return night_tasks.report(
+        night, ingest, history, matrices, judged, promoted, snapshot, published
+    )

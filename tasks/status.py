@@ -1,0 +1,61 @@
+"""What a lake holds: nights, snapshots and promotions."""
+
+from datetime import date
+from pathlib import Path
+
+from data_contracts.errors import HoarfrostError
+from data_contracts.frozen import Frozen
+from tasks.lake import night_folder, nights
+from tasks.ledger import LedgerEntry, read_ledger
+from tasks.snapshot import NoSnapshotError, latest_snapshot, snapshots
+
+STEPS = ("ingest", "history", "matrices", "train", "judge", "promote", "materialise", "check", "publish")
+
+
+class NightStatus(Frozen):
+    """How far one night came."""
+
+    run_date: date
+    finished: tuple[str, ...]
+    next_step: str | None
+
+
+class LakeStatus(Frozen):
+    """What a lake holds."""
+
+    lake: str
+    latest: str | None
+    model_version: str | None
+    snapshots: tuple[str, ...]
+    nights: tuple[NightStatus, ...]
+    promotions: tuple[LedgerEntry, ...]
+
+
+def lake_status(lake: Path) -> LakeStatus:
+    """Return the state of a lake, read from its manifests and its ledger.
+
+    Raises:
+        HoarfrostError: there is no lake.
+    """
+    if not lake.is_dir():
+        raise HoarfrostError(f"no lake at {lake}: check 'lake' in the configuration")
+    try:
+        _, shown = latest_snapshot(lake)
+        latest, version = shown.snapshot_id, shown.model_version
+    except NoSnapshotError:
+        latest = version = None
+    return LakeStatus(
+        lake=str(lake),
+        latest=latest,
+        model_version=version,
+        snapshots=tuple(each.snapshot_id for each in snapshots(lake)),
+        nights=tuple(_night_status(lake, run_date) for run_date in nights(lake)),
+        promotions=tuple(read_ledger(lake)),
+    )
+
+
+def _night_status(lake: Path, run_date: date) -> NightStatus:
+    folder = night_folder(lake, run_date)
+    finished = tuple(step for step in STEPS if (folder / step / "manifest.json").is_file())
+    missing = [step for step in STEPS if step not in finished]
+    return NightStatus(run_date=run_date, finished=finished, next_step=next(iter(missing), None))
