@@ -1,0 +1,55 @@
+"""The promotion ledger: appended, found again, robust against a torn line."""
+
+from datetime import date
+
+import pytest
+
+from data_contracts.errors import ContractViolationError
+from tasks.ledger import LedgerEntry, append, ledger_path, read_ledger, standing_before
+
+
+def entry(day, champion="1", verdict="promote"):
+    """A decision of a September night."""
+    return LedgerEntry(
+        run_date=date(2026, 9, day), challenger=champion, verdict=verdict,
+        reason="because", champion=champion, previous=None,
+    )  # fmt: skip
+
+
+def test_decisions_come_back_in_order(tmp_path):
+    """What was appended is read."""
+    for each in (entry(1), entry(2, "2")):
+        append(tmp_path, each)
+    assert read_ledger(tmp_path) == [entry(1), entry(2, "2")]
+
+
+def test_same_decision_is_written_once(tmp_path):
+    """A resumed night does not repeat itself."""
+    append(tmp_path, entry(1))
+    append(tmp_path, entry(1))
+    assert read_ledger(tmp_path) == [entry(1)]
+
+
+def test_torn_line_is_dropped(tmp_path):
+    """A line that a crash cut off was no decision."""
+    append(tmp_path, entry(1))
+    with ledger_path(tmp_path).open("a", encoding="utf-8") as file:
+        file.write('{"run_date": "2026-09-0')
+    assert read_ledger(tmp_path) == [entry(1)]
+    append(tmp_path, entry(2))
+    assert read_ledger(tmp_path) == [entry(1), entry(2)]
+
+
+def test_damaged_line_is_reported(tmp_path):
+    """An edited ledger is not guessed at."""
+    append(tmp_path, entry(1))
+    ledger_path(tmp_path).write_text("{}\n", encoding="utf-8")
+    with pytest.raises(ContractViolationError, match="line 1 is not a decision"):
+        read_ledger(tmp_path)
+
+
+def test_standing_champion_is_that_of_the_last_earlier_night():
+    """A night that is run again meets the champion it met the first time."""
+    entries = [entry(1, "1"), entry(3, "3"), entry(2, "2")]
+    assert standing_before(entries, date(2026, 9, 3)) == entry(2, "2")
+    assert standing_before(entries, date(2026, 9, 1)) is None
