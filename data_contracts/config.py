@@ -31,7 +31,9 @@ def _known_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError) as error:
-        raise ValueError(f"time_zone must be an IANA name such as Europe/Prague, got {name}") from error
+        raise ValueError(
+            f"time_zone must be an IANA name such as Europe/Prague, got {name}"
+        ) from error
     return name
 
 
@@ -270,5 +272,7 @@ def _explain(error: ValidationError) -> str:
     for fault in error.errors(include_url=False, include_input=False):
         where = ".".join(str(part) for part in fault["loc"]) or "configuration"
         unknown = fault["type"] == "extra_forbidden"
-        lines.append(f"  {where}: {'unknown key, remove it or mend its spelling' if unknown else fault['msg']}")
+        lines.append(
+            f"  {where}: {'unknown key, remove it or mend its spelling' if unknown else fault['msg']}"
+        )
     return "\n".join(lines)

@@ -26,5 +26,7 @@ def _value(match: re.Match[str]) -> str:
     if name is None:
         return "${"
     if name not in os.environ:
-        raise ConfigError(f"environment variable {name} must be set: the configuration refers to it")
+        raise ConfigError(
+            f"environment variable {name} must be set: the configuration refers to it"
+        )
     return os.environ[name]

@@ -52,7 +52,10 @@ def init(path: Path = DEFAULT_CONFIG) -> None:
 
 @app.command
 def demo(
-    lake: Path = Path("lake"), *, day: Annotated[Day, Parameter(name="--date")] = None, json: Json = False
+    lake: Path = Path("lake"),
+    *,
+    day: Annotated[Day, Parameter(name="--date")] = None,
+    json: Json = False,
 ) -> None:
     """Make a sample lake (a shop with planted faults), run one whole night, show the lists.
 
@@ -96,8 +99,9 @@ def validate(
 
     Example: hoarfrost validate --config shop.toml --date 2026-09-29
     """
-    from tasks.lake import Night
     from tasks.validating import validate_log
+
+    from tasks.lake import Night
 
     loaded = load_config(config)
     night = Night(config=loaded, run_date=day.date() if day else _yesterday(loaded))

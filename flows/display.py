@@ -9,12 +9,12 @@ from pydantic import BaseModel
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.table import Table
+from tasks.validating import LogCheck
 
 from data_contracts.report import NightReport, UserExample
 from tasks.query import QueryResult
 from tasks.report_text import interval_text
 from tasks.status import LakeStatus
-from tasks.validating import LogCheck
 
 _OUT = Console(highlight=False, soft_wrap=True)
 _LOGGERS = ("tasks", "models", "flows")
@@ -69,24 +69,32 @@ def _example(example: UserExample) -> None:
         because = line.because_title or line.because_item_id or line.source
         share = "" if line.because_share is None else f"{line.because_share:.0%}"
         title = line.title or ""
-        lists.add_row(str(line.rank), str(line.item_id), title, f"{line.score:.3f}", str(because), share)
+        lists.add_row(
+            str(line.rank), str(line.item_id), title, f"{line.score:.3f}", str(because), share
+        )
     _OUT.print(lists)
 
 
 def _metrics(night: NightReport) -> None:
     _OUT.print(f"\n[bold]Verdict: {night.verdict}[/bold] ({night.reason})")
-    _OUT.print(f"Champion is version {night.champion_version}, judged on {night.judged_users:,} users:")
+    _OUT.print(
+        f"Champion is version {night.champion_version}, judged on {night.judged_users:,} users:"
+    )
     names = list(next(iter(night.metrics.values()), {}))
     figures = Table("model", *names, box=None)
     for model, metrics in night.metrics.items():
         figures.add_row(model, *(interval_text(metrics[name]) for name in names))
     gains = (night.gain_over_popularity.get(name) for name in names)
-    figures.add_row("gain over popularity", *("" if gain is None else interval_text(gain) for gain in gains))
+    figures.add_row(
+        "gain over popularity", *("" if gain is None else interval_text(gain) for gain in gains)
+    )
     _OUT.print(figures)
 
 
 def _log(night: NightReport) -> None:
-    _OUT.print(f"\n[bold]Log[/bold] {night.accepted:,} of {night.rows:,} rows accepted; quarantined:")
+    _OUT.print(
+        f"\n[bold]Log[/bold] {night.accepted:,} of {night.rows:,} rows accepted; quarantined:"
+    )
     rules = Table("rule", "rows", box=None)
     for rule, count in sorted(night.quarantined.items()):
         rules.add_row(rule, f"{count:,}")

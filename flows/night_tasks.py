@@ -10,13 +10,13 @@ from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas import TaskRun
 from prefect.states import State
-
-from tasks.checking import check_lists
 from tasks.history import build_history
 from tasks.ingest import ingest
+from tasks.matrix import build_matrices
+
+from tasks.checking import check_lists
 from tasks.judging import judge_model
 from tasks.materialising import materialise_tables
-from tasks.matrix import build_matrices
 from tasks.registry import promote_model
 from tasks.reporting import report_night
 from tasks.snapshot import publish_snapshot

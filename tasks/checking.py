@@ -134,7 +134,9 @@ def _refuse(found: dict[str, int], snapshot: SnapshotManifest, night: Night) -> 
     broken = {rule: count for rule, count in found.items() if count}
     if broken:
         sentences = "; ".join(f"{RULES[rule]}: {count} broken" for rule, count in broken.items())
-        raise ContractViolationError(f"the lists of {night.run_date} break their contract: {sentences}")
+        raise ContractViolationError(
+            f"the lists of {night.run_date} break their contract: {sentences}"
+        )
     most = night.config.tables.max_fallback_share
     if snapshot.fallback_share > most:
         raise ContractViolationError(

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from models.elsa import TrainingState
+
 from tasks.files import empty_folder, replace_folder, write_text
 
 _SCALARS = "state.json"

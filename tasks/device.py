@@ -16,6 +16,8 @@ def choose_device(wish: str) -> str:
     if wish == "cuda" and not torch.cuda.is_available():
         raise RuntimeError("training.device is cuda and this machine has no CUDA device")
     device = "cuda" if wish != "cpu" and torch.cuda.is_available() else "cpu"
-    name = torch.cuda.get_device_name() if device == "cuda" else f"{torch.get_num_threads()} threads"
+    name = (
+        torch.cuda.get_device_name() if device == "cuda" else f"{torch.get_num_threads()} threads"
+    )
     logger.info("training on %s (%s)", device, name)
     return device

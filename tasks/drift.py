@@ -17,7 +17,8 @@ def list_drift(lake: Path, snapshot: SnapshotManifest) -> Drift | None:
     previous = earlier[-1].snapshot_id
     now, before = (_lists(lake, name) for name in (snapshot.snapshot_id, previous))
     both = now.join(before, on="user_id", suffix="_before").select(
-        kept=pl.col("items").list.set_intersection("items_before").list.len() / pl.col("items").list.len(),
+        kept=pl.col("items").list.set_intersection("items_before").list.len()
+        / pl.col("items").list.len(),
         same=pl.col("items") == pl.col("items_before"),
     )
     figures = both.select(pl.len().alias("n"), pl.col("kept").mean(), pl.col("same").mean())

@@ -24,7 +24,9 @@ def user_examples(night: Night, history: HistoryManifest) -> tuple[UserExample, 
 def _example(
     user: str | int, rows: pl.DataFrame, lists: pl.DataFrame, titles: dict[str | int, str | None]
 ) -> UserExample:
-    liked = rows.filter(pl.col("user_id") == user).sort("weight", "item_id", descending=[True, False])
+    liked = rows.filter(pl.col("user_id") == user).sort(
+        "weight", "item_id", descending=[True, False]
+    )
     top = lists.filter(pl.col("user_id") == user).sort("rank").head(N_TOP)
     return UserExample(
         user_id=user,

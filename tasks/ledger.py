@@ -47,7 +47,9 @@ def read_ledger(lake: Path) -> list[LedgerEntry]:
         try:
             entries.append(LedgerEntry.model_validate_json(line))
         except ValidationError as error:
-            raise ContractViolationError(f"{path} line {number} is not a decision: {line}") from error
+            raise ContractViolationError(
+                f"{path} line {number} is not a decision: {line}"
+            ) from error
     return entries
 
 

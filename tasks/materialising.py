@@ -5,16 +5,14 @@ import logging
 from pathlib import Path
 
 import numpy as np
-import polars as pl
+from models.popularity import Popularity
 
 from data_contracts.manifests import (
-    HistoryManifest,
     IngestManifest,
     MatrixManifest,
     PromoteManifest,
     SnapshotManifest,
 )
-from models.popularity import Popularity
 from tasks import contender
 from tasks.catalogue import catalogue_fingerprint
 from tasks.eligibility import available_mask
@@ -41,14 +39,16 @@ def materialise_tables(
     promote: PromoteManifest,
 ) -> SnapshotManifest:
     """Return the manifest of tonight's tables, written but not yet published."""
+    inputs = {file.path: file.sha256 for file in ingest.log_files}
     settings = {
+        "inputs": inputs,
         "tables": night.config.tables.model_dump(),
         "catalogue": catalogue_fingerprint(night),
         "champion": promote.champion_version,
         "model": promote.champion_digest,
         "config": config_digest(night),
     }
-    work = functools.partial(_materialise, night, ingest, matrices, promote)
+    work = functools.partial(_materialise, night, inputs, matrices, promote)
     return run_step(
         night, "materialise", SnapshotManifest, settings=settings, inputs=[matrices], work=work
     )
@@ -61,21 +61,22 @@ def config_digest(night: Night) -> str:
 
 def _materialise(
     night: Night,
-    ingest: IngestManifest,
+    inputs: dict[str, str],
     matrices: MatrixManifest,
     promote: PromoteManifest,
     staging: Path,
     key: str,
 ) -> SnapshotManifest:
     version = promote.champion_version
-    inputs = {file.path: file.sha256 for file in ingest.log_files}
     snapshot_id = f"{night.run_date}-v{version}-{key[:8]}"  # the key covers all that shapes a table
     ranker = build_ranker(night, matrices, version)
     stamp = Stamp(night.run_date, version, snapshot_id)
     rows, lists = _write(night, matrices, ranker, stamp, staging)
     n_users = sum(part.users for part in lists)
     fallbacks = sum(part.fallbacks for part in lists)
-    per_table = {table: sum(n for path, n in rows.items() if path.startswith(table)) for table in TABLES}
+    per_table = {
+        table: sum(n for path, n in rows.items() if path.startswith(table)) for table in TABLES
+    }
     logger.info("materialise: %s, %d users by the popular list", per_table, fallbacks)
     return SnapshotManifest(
         step="materialise", run_date=night.run_date, key=key, files=entries(staging, rows),

@@ -55,7 +55,9 @@ def fetch_model(config: NightlyConfig, version: str) -> RegisteredModel:
     client, name = connect(config), config.mlflow.registered_model
     try:
         tags = client.get_model_version(name, version).tags
-        folder = Path(mlflow.artifacts.download_artifacts(f"models:/{name}/{version}")) / "artifacts"
+        folder = (
+            Path(mlflow.artifacts.download_artifacts(f"models:/{name}/{version}")) / "artifacts"
+        )
     except MlflowException as error:
         raise ContractViolationError(
             f"the ledger {ledger_path(Path(config.lake))} names version {version} of model {name} "
@@ -108,7 +110,8 @@ def _promote(
     return PromoteManifest(
         step="promote", run_date=night.run_date, key=key, challenger_version=challenger.version,
         champion_version=champion, champion_digest=version.tags[_DIGEST],
-        champion_run_id=str(version.run_id), champion_uri=f"models:/{name}/{champion}", previous_version=previous,
+        champion_run_id=str(version.run_id), champion_uri=f"models:/{name}/{champion}",
+        previous_version=previous,
     )  # fmt: skip
 
 
@@ -147,7 +150,11 @@ def _register(
             logger.info("promote: version %s holds this very model", version.version)
             return version
     source = _log_model(night, train.mlflow_run_id, arrays, item_ids)
-    until = night.run_date if night.config.training.refit else night.cut.fromordinal(night.cut.toordinal() - 1)
+    until = (
+        night.run_date
+        if night.config.training.refit
+        else night.cut.fromordinal(night.cut.toordinal() - 1)
+    )
     tags = {_DIGEST: model_digest, _RUN_DATE: str(night.run_date), _TRAINED_UNTIL: str(until)}
     _ensure_registered_model(client, name)
     return client.create_model_version(name, source, run_id=train.mlflow_run_id, tags=tags)
@@ -157,7 +164,9 @@ def _ensure_registered_model(client: MlflowClient, name: str) -> None:
     try:
         client.get_registered_model(name)
     except MlflowException:
-        client.create_registered_model(name, description="Written by Hoarfrost, promoted by its gate.")
+        client.create_registered_model(
+            name, description="Written by Hoarfrost, promoted by its gate."
+        )
 
 
 def _log_model(
@@ -175,7 +184,8 @@ def _log_model(
         info = mlflow.pyfunc.log_model(
             name="recommender",
             python_model=str(Path(__file__).with_name("recommender_pyfunc.py")),
-            artifacts={part: str(path) for part, path in arrays.items()} | {"item_ids": str(ids_path)},
+            artifacts={part: str(path) for part, path in arrays.items()}
+            | {"item_ids": str(ids_path)},
             signature=signature,
             input_example=(pd.DataFrame({"item_ids": [item_ids[:1], item_ids[:2]]}), {"n": 3}),
             pip_requirements=["mlflow", "numpy", "pandas"],

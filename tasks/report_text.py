@@ -29,9 +29,10 @@ def _lines(report: NightReport) -> Iterator[str]:
     yield "| table | rows |\n|---|---|"
     yield from (f"| {table} | {rows} |" for table, rows in report.table_rows.items())
     if report.drift is not None:
+        drift = report.drift
         yield (
-            f"\nAgainst {report.drift.previous_snapshot}: {report.drift.overlap:.1%} of a list stays, "
-            f"{report.drift.unchanged_users:.1%} of {report.drift.shared_users} users see the same list."
+            f"\nAgainst {drift.previous_snapshot}: {drift.overlap:.1%} of a list stays, "
+            f"{drift.unchanged_users:.1%} of {drift.shared_users} users see the same list."
         )
 
 

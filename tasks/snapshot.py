@@ -52,14 +52,20 @@ def latest_snapshot(lake: Path) -> tuple[Path, SnapshotManifest]:
     folder = (lake / "latest").resolve()
     manifest = read_manifest(folder, SnapshotManifest)
     if manifest is None:
-        raise NoSnapshotError(f"nothing has been published in {lake}: run a night with 'hoarfrost run'")
+        raise NoSnapshotError(
+            f"nothing has been published in {lake}: run a night with 'hoarfrost run'"
+        )
     return folder, manifest
 
 
 def snapshots(lake: Path) -> list[SnapshotManifest]:
     """Return the manifests of all published snapshots, oldest run date first."""
-    found = [read_manifest(path, SnapshotManifest) for path in sorted((lake / "snapshots").glob("*"))]
-    return sorted((each for each in found if each), key=lambda each: (each.run_date, each.snapshot_id))
+    found = [
+        read_manifest(path, SnapshotManifest) for path in sorted((lake / "snapshots").glob("*"))
+    ]
+    return sorted(
+        (each for each in found if each), key=lambda each: (each.run_date, each.snapshot_id)
+    )
 
 
 def _place(night: Night, snapshot: SnapshotManifest, target: Path) -> None:

@@ -9,7 +9,17 @@ from tasks.lake import night_folder, nights
 from tasks.ledger import LedgerEntry, read_ledger
 from tasks.snapshot import NoSnapshotError, latest_snapshot, snapshots
 
-STEPS = ("ingest", "history", "matrices", "train", "judge", "promote", "materialise", "check", "publish")
+STEPS = (
+    "ingest",
+    "history",
+    "matrices",
+    "train",
+    "judge",
+    "promote",
+    "materialise",
+    "check",
+    "publish",
+)
 
 
 class NightStatus(Frozen):

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-
 from data_contracts.top_n import top_n_schema
+
 from tasks.id_type import id_type
 from tasks.matrix import MatrixShard
 from tasks.ranker import Ranked, Ranker
@@ -37,7 +37,9 @@ def write_top_n(path: Path, shard: MatrixShard, ranker: Ranker, stamp: Stamp) ->
     return Lists(rows, len(shard.users), fallbacks, short)
 
 
-def block_frame(users: pl.Series, ranked: Ranked, item_ids: pl.Series, stamp: Stamp) -> pl.DataFrame:
+def block_frame(
+    users: pl.Series, ranked: Ranked, item_ids: pl.Series, stamp: Stamp
+) -> pl.DataFrame:
     """Return one row per user and rank; padding is left out, so a short list stays short."""
     user, place = np.nonzero(ranked.items >= 0)
     because, share = ranked.because[user, place], ranked.share[user, place]
@@ -60,5 +62,3 @@ def block_frame(users: pl.Series, ranked: Ranked, item_ids: pl.Series, stamp: St
         pl.when("_explained").then("because_share").alias("because_share"),
         *stamp.columns(),
     )
-
-

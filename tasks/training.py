@@ -14,11 +14,11 @@ import scipy.sparse as sp
 from mlflow.data.dataset_source_registry import resolve_dataset_source
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import Metric
+from models.elsa import ELSA, TrainingState, fit_elsa
 
 from data_contracts.config import ELSAConfig, NightlyConfig
 from data_contracts.errors import HoarfrostError
 from data_contracts.manifests import MatrixManifest, TrainManifest
-from models.elsa import ELSA, TrainingState, fit_elsa
 from models.fold_in import fold_in_split
 from tasks.checkpoint import load_checkpoint, save_checkpoint
 from tasks.device import choose_device
@@ -50,9 +50,7 @@ def train_model(night: Night, matrices: MatrixManifest) -> TrainManifest:
         "registry": config.mlflow.model_dump(),
     }
     work = functools.partial(_train, night, matrices, device)
-    return run_step(
-        night, "train", TrainManifest, settings=settings, inputs=[matrices], work=work
-    )
+    return run_step(night, "train", TrainManifest, settings=settings, inputs=[matrices], work=work)
 
 
 def _train(
@@ -70,7 +68,12 @@ def _train(
             everything = FitData(_stack(night, matrices, "full"), None)
             final, _ = fit(everything, checkpoints / FINAL, n_epochs=judged.best_epoch)
         _write(staging, JUDGED, judged, _stack(night, matrices, "train"))
-        _write(staging, FINAL, final, _stack(night, matrices, "full" if config.training.refit else "train"))
+        _write(
+            staging,
+            FINAL,
+            final,
+            _stack(night, matrices, "full" if config.training.refit else "train"),
+        )
         seconds = round(time.monotonic() - started, 2)
         manifest = TrainManifest(
             step="train", run_date=night.run_date, key=key,
@@ -87,7 +90,9 @@ def hold_out_users(X: sp.csr_array, config: NightlyConfig) -> FitData:
     """Return the rows to fit and the users held out for early stopping, none in a tiny lake."""
     training = config.training
     candidates = np.flatnonzero(np.diff(X.indptr) > 1)
-    n_held_out = min(training.max_validation_users, int(training.validation_share * len(candidates)))
+    n_held_out = min(
+        training.max_validation_users, int(training.validation_share * len(candidates))
+    )
     if n_held_out < 1:
         return FitData(X, None)
     rng = np.random.default_rng(config.seed)
@@ -99,7 +104,13 @@ def hold_out_users(X: sp.csr_array, config: NightlyConfig) -> FitData:
 
 
 def _fit(
-    data: FitData, checkpoint: Path, *, n_epochs: int, config: NightlyConfig, device: str, run_id: str
+    data: FitData,
+    checkpoint: Path,
+    *,
+    n_epochs: int,
+    config: NightlyConfig,
+    device: str,
+    run_id: str,
 ) -> tuple[ELSA, float]:
     best = 0.0
 
@@ -166,12 +177,16 @@ def _log_inputs(night: Night, matrices: MatrixManifest, device: str) -> None:
     mlflow.log_params(config.model.model_dump() | sizes | {"seed": config.seed, "device": device})
     source = resolve_dataset_source(str(night.step("matrices")))
     digest = content_digest(matrices)[:36]
-    mlflow.log_input(MetaDataset(source, name=f"matrices-{night.run_date}", digest=digest), "training")
+    mlflow.log_input(
+        MetaDataset(source, name=f"matrices-{night.run_date}", digest=digest), "training"
+    )
 
 
 def _log_metrics(run_id: str, metrics: dict[str, float], epoch: int) -> None:
     now = int(time.time() * 1000)
-    batch = [Metric(name.replace("@", "_at_"), value, now, epoch) for name, value in metrics.items()]
+    batch = [
+        Metric(name.replace("@", "_at_"), value, now, epoch) for name, value in metrics.items()
+    ]
     mlflow.MlflowClient().log_batch(run_id, batch)
 
 

@@ -25,7 +25,9 @@ def test_written_configuration_is_valid_and_holds_the_defaults(tmp_path):
 
 def test_every_key_is_explained():
     """A key without a comment would leave its reader alone."""
-    lines = [line for line in config_text().splitlines() if "=" in line and not line.startswith("# C")]
+    lines = [
+        line for line in config_text().splitlines() if "=" in line and not line.startswith("# C")
+    ]
     bare = [line for line in lines if "#" not in line.lstrip("# ")]
     assert bare == ["view = 1.0", "add_to_cart = 2.0", "purchase = 4.0"]
 
@@ -45,7 +47,10 @@ def test_example_configuration_is_what_init_writes():
         ("[events]\nview = 0", "at least one event type must have a weight above 0"),
         ("[interactions]\nfiles = 'log/*.parquet'", "files must hold {date} once"),
         ("[interactions]\ntime_zone = 'Mars'", "time_zone must be an IANA name"),
-        ("[interactions]\ndefault_event_type = 'x'\n[interactions.columns]\nevent_type = ''", "got x"),
+        (
+            "[interactions]\ndefault_event_type = 'x'\n[interactions.columns]\nevent_type = ''",
+            "got x",
+        ),
         ("lake = 's3://bucket'", "lake must be a local folder, got s3://bucket"),
         ("lake = ", "must be a readable TOML file"),
     ],

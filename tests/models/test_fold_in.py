@@ -25,7 +25,9 @@ def test_shown_and_asked_add_up_to_the_row(dense, share, seed):
 def test_seed_decides_what_is_asked():
     """The same seed asks the same, another seed something else."""
     X = sp.csr_array(np.ones((20, 30), np.float32))
-    first, again, other = (fold_in_split(X, target_share=0.2, seed=s)[1].toarray() for s in (1, 1, 2))
+    first, again, other = (
+        fold_in_split(X, target_share=0.2, seed=s)[1].toarray() for s in (1, 1, 2)
+    )
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
 

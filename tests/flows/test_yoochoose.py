@@ -1,0 +1,67 @@
+"""Five consecutive nights of real clicks: YOOCHOOSE as prepared for ADER, a session is a user."""
+
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from data_contracts.config import (
+    ELSAConfig,
+    HistoryConfig,
+    InteractionColumns,
+    InteractionsConfig,
+    NightlyConfig,
+    TablesConfig,
+)
+from flows.nightly import nightly
+from tasks.files import empty_folder
+from tasks.snapshot import latest_snapshot
+from tests.snapshot_bytes import snapshot_bytes
+
+DAY_0 = date(2014, 4, 1)
+NIGHTS = [DAY_0 + timedelta(days=n) for n in range(3, 8)]
+
+
+def write_log(lake: Path, clicks: Path) -> None:
+    """Write one file per period; the order of the clicks becomes seconds of their day."""
+    log = pl.read_parquet(clicks)
+    start = datetime(DAY_0.year, DAY_0.month, DAY_0.day)
+    for (period,), day in log.filter(pl.col("period") < 8).group_by("period", maintain_order=True):
+        folder = lake / "interactions" / f"date={DAY_0 + timedelta(days=int(period))}"
+        folder.mkdir(parents=True)
+        second = pl.int_range(pl.len()) * 86_399 // pl.len()
+        moment = pl.lit(start) + pl.duration(days=int(period), seconds=second)
+        day.select("user_id", "item_id", timestamp=moment).write_parquet(folder / "clicks.parquet")
+
+
+def configuration(lake: Path) -> NightlyConfig:
+    """Sessions are short-lived: three days of them are enough to recommend from."""
+    return NightlyConfig(
+        lake=str(lake),
+        interactions=InteractionsConfig(columns=InteractionColumns(event_type="")),
+        history=HistoryConfig(window_days=3, half_life_days=None),
+        model=ELSAConfig(n_factors=96, n_epochs=5),
+        tables=TablesConfig(n_top=10),
+    )
+
+
+@pytest.mark.realdata
+@pytest.mark.slow
+@pytest.mark.usefixtures("prefect_api")
+def test_five_nights(tmp_path, realdata):
+    """Each night publishes and beats popularity; the last, done anew, gives the same bytes."""
+    write_log(tmp_path, realdata / "yoochoose-ader" / "interactions.parquet")
+    config = configuration(tmp_path)
+    for run_date in NIGHTS:
+        report = nightly(config, run_date)
+        folder, manifest = latest_snapshot(tmp_path)
+        assert manifest.run_date == run_date
+        assert report.is_latest
+        assert report.gain_over_popularity["ndcg@100"].low > 0
+        assert pl.scan_parquet(folder / "top_n" / "*.parquet").select(pl.len()).collect().item() > 0
+    before = snapshot_bytes(tmp_path)
+    empty_folder(tmp_path / "state" / "nights" / f"run_date={NIGHTS[-1]}")
+    empty_folder(folder)
+    nightly(config, NIGHTS[-1])
+    assert snapshot_bytes(tmp_path) == before

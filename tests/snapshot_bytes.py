@@ -1,0 +1,14 @@
+"""The published tables of a lake, byte for byte."""
+
+from pathlib import Path
+
+from tasks.files import sha256_of
+from tasks.snapshot import latest_snapshot
+
+
+def snapshot_bytes(lake: Path) -> dict[str, str]:
+    """Return the digest of every table file of the latest snapshot."""
+    folder, _ = latest_snapshot(lake)
+    return {
+        str(path.relative_to(folder)): sha256_of(path) for path in sorted(folder.rglob("*.parquet"))
+    }
