@@ -272,7 +272,6 @@ def _explain(error: ValidationError) -> str:
     for fault in error.errors(include_url=False, include_input=False):
         where = ".".join(str(part) for part in fault["loc"]) or "configuration"
         unknown = fault["type"] == "extra_forbidden"
-        lines.append(
-            f"  {where}: {'unknown key, remove it or mend its spelling' if unknown else fault['msg']}"
-        )
+        reason = "unknown key, remove it or mend its spelling" if unknown else fault["msg"]
+        lines.append(f"  {where}: {reason}")
     return "\n".join(lines)

@@ -4,7 +4,7 @@ HoarfrostError (1)
 ├── ConfigError (2)             the configuration or the command line is wrong
 ├── ContractViolationError (3)  the data break a contract
 ├── TooLittleDataError (4)      a day is missing, empty or suspiciously small
-├── GateRejectedError (5)       the challenger was refused (with --strict, or where there is no champion)
+├── GateRejectedError (5)       the challenger was refused (--strict, or there is no champion)
 └── LakeLockedError (6)         another night works on the same lake
 """
 

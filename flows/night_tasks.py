@@ -1,4 +1,4 @@
-"""The steps of a night as Prefect sees them: named, retried on a lost disk or network, never cached.
+"""The steps of a night as Prefect sees them: named, retried when disk or network fail, not cached.
 
 Finished work is kept by the steps' own manifests, so Prefect's results stay off.
 """

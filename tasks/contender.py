@@ -55,7 +55,7 @@ def from_registry(registered: RegisteredModel, item_ids: pl.Series, lake: Path) 
     """
     if registered.item_ids != item_ids.head(len(registered.item_ids)).to_list():
         raise ContractViolationError(
-            f"version {registered.version} was trained over another vocabulary than that of {lake}: "
+            f"version {registered.version} has another vocabulary than the lake {lake}: "
             "is the registry shared with another lake?"
         )
     return from_arrays(registered.A, registered.counts, len(item_ids))

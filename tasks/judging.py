@@ -152,5 +152,6 @@ def _settings(night: Night) -> dict[str, str]:
         "recall rule": "hits / min(k, targets)",
         "item universe": "all items of the vocabulary",
         "seed": str(night.config.seed),
-        "intervals": f"paired bootstrap, {evaluation.confidence:.0%}, {evaluation.n_bootstrap} resamples",
+        "intervals": f"paired bootstrap, {evaluation.n_bootstrap} resamples",
+        "confidence": f"{evaluation.confidence:.0%}",
     }
