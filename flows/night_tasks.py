@@ -17,7 +17,7 @@ from tasks.matrix import build_matrices
 from tasks.checking import check_lists
 from tasks.judging import judge_model
 from tasks.materialising import materialise_tables
-from tasks.registry import promote_model
+from tasks.promotion import promote_model
 from tasks.reporting import report_night
 from tasks.snapshot import publish_snapshot
 from tasks.training import train_model

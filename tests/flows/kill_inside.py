@@ -12,7 +12,7 @@ from pathlib import Path
 
 import tasks.files
 import tasks.ledger
-import tasks.registry
+import tasks.promotion
 import tasks.snapshot
 import tasks.steps
 import tasks.training
@@ -48,8 +48,8 @@ def die_after(module, name):
 
 MOMENTS = {
     "epoch": lambda: die_after(tasks.training, "save_checkpoint"),
-    "registered": lambda: die_before(tasks.registry, "_move_aliases"),
-    "aliases": lambda: die_before(tasks.registry, "append"),
+    "registered": lambda: die_before(tasks.promotion, "move_aliases"),
+    "aliases": lambda: die_before(tasks.promotion, "append"),
     "placed": lambda: die_before(tasks.snapshot, "_point_latest"),
     "pointed": lambda: die_before(tasks.snapshot, "_retain"),
 }

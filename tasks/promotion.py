@@ -1,0 +1,104 @@
+"""Register the night's model and let the verdict decide who is champion."""
+
+import functools
+import logging
+import time
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.entities import Metric
+
+from data_contracts.errors import GateRejectedError
+from data_contracts.manifests import (
+    JudgeManifest,
+    MatrixManifest,
+    PromoteManifest,
+    TrainManifest,
+)
+from tasks.lake import Night
+from tasks.ledger import LedgerEntry, append, read_ledger, standing_before
+from tasks.registry import fetch_model, move_aliases, register_model
+from tasks.steps import run_step
+from tasks.tracking import connect
+
+logger = logging.getLogger(__name__)
+
+
+def promote_model(
+    night: Night, train: TrainManifest, judge: JudgeManifest, matrices: MatrixManifest
+) -> PromoteManifest:
+    """Return the registry's state after tonight's decision.
+
+    Raises:
+        GateRejectedError: the challenger was rejected and there is no champion.
+    """
+    work = functools.partial(_promote, night, train, judge, matrices)
+    settings = {"registry": night.config.mlflow.model_dump()}
+    inputs = [train, judge, matrices]
+    return run_step(night, "promote", PromoteManifest, settings=settings, inputs=inputs, work=work)
+
+
+def _promote(
+    night: Night,
+    train: TrainManifest,
+    judge: JudgeManifest,
+    matrices: MatrixManifest,
+    staging: Path,
+    key: str,
+) -> PromoteManifest:
+    client, name = connect(night.config), night.config.mlflow.registered_model
+    challenger = register_model(night, train, matrices, client).version
+    ledger = read_ledger(night.lake)
+    champion, previous = choose_champion(judge, challenger, standing_before(ledger, night.run_date))
+    entry = LedgerEntry(
+        run_date=night.run_date, challenger=challenger, verdict=judge.verdict,
+        reason=judge.reason, champion=champion, previous=previous,
+    )  # fmt: skip
+    if any(past.run_date > night.run_date for past in ledger):
+        logger.info("promote: a later night has decided already, the aliases stay")
+    else:
+        move_aliases(client, name, entry)
+    append(night.lake, entry)
+    _log_verdict(client, train.mlflow_run_id, judge, challenger)
+    logger.info("promote: %s, champion is version %s (%s)", judge.verdict, champion, judge.reason)
+    registered = fetch_model(night.config, champion)
+    return PromoteManifest(
+        step="promote", run_date=night.run_date, key=key, challenger_version=challenger,
+        champion_version=champion, champion_digest=registered.digest,
+        champion_run_id=registered.run_id, champion_uri=f"models:/{name}/{champion}",
+        previous_version=previous,
+    )  # fmt: skip
+
+
+def choose_champion(
+    judge: JudgeManifest, challenger: str, standing: LedgerEntry | None
+) -> tuple[str, str | None]:
+    """Return the versions of champion and previous champion after a verdict.
+
+    A first model that cannot be judged becomes champion: a lake without one has no tables.
+
+    Raises:
+        GateRejectedError: the challenger was rejected and there is no champion to publish from.
+    """
+    if standing is None:
+        if judge.verdict == "reject":
+            raise GateRejectedError(
+                f"the challenger was rejected ({judge.reason}) and there is no champion to publish "
+                "from: nothing was published"
+            )
+        return challenger, None
+    if judge.verdict == "promote" and challenger != standing.champion:
+        return challenger, standing.champion
+    return standing.champion, standing.previous
+
+
+def _log_verdict(client: MlflowClient, run_id: str, judge: JudgeManifest, version: str) -> None:
+    for tag, value in (("verdict", judge.verdict), ("reason", judge.reason), ("version", version)):
+        client.set_tag(run_id, f"hoarfrost.{tag}", value)
+    now = int(time.time() * 1000)
+    figures = [
+        Metric(f"{model}_{name.replace('@', '_at_')}", interval.mean, now, 0)
+        for model, metrics in judge.metrics.items()
+        for name, interval in metrics.items()
+    ]
+    client.log_batch(run_id, figures)
