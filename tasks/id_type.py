@@ -1,10 +1,8 @@
 """The two types an id can have."""
 
-from typing import Literal
-
 import polars as pl
 
-IdType = Literal["string", "integer"]
+from data_contracts.table_column import IdType
 
 
 def id_type(ids: pl.Series) -> IdType:
