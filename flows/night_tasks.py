@@ -6,10 +6,9 @@ Finished work is kept by the steps' own manifests, so Prefect's results stay off
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
-from prefect import Task, task
+from prefect import Task
 from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas import TaskRun
-from prefect.states import State
+from prefect.client.schemas.objects import State, TaskRun
 from tasks.history import build_history
 from tasks.ingest import ingest
 from tasks.matrix import build_matrices
@@ -26,19 +25,19 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def on_os_error(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:
+def on_os_error(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
     """Retry only what a second try can mend: a broken contract fails at once."""
     return isinstance(state.result(raise_on_failure=False), OSError)
 
 
 def _night_task(function: Callable[P, R], *, retries: int = 2) -> Task[P, R]:
-    return task(
+    return Task(
         function,
         name=function.__name__.replace("_", "-"),
         cache_policy=NO_CACHE,
         persist_result=False,
         retries=retries,
-        retry_delay_seconds=[2, 10][:retries],
+        retry_delay_seconds=[2.0, 10.0][:retries],
         retry_condition_fn=on_os_error,
     )
 

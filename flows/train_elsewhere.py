@@ -1,7 +1,10 @@
 """Hand a night's training to the worker of another deployment; only paths cross."""
 
+from typing import cast
+
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
 
 from data_contracts.errors import HoarfrostError
@@ -22,7 +25,7 @@ def train_elsewhere(night: Night) -> TrainManifest:
         TrainingFailedError: the run failed, was cancelled, or is not done within the timeout.
     """
     training = night.config.training
-    run = run_deployment(
+    started = run_deployment(
         training.deployment,
         parameters={
             "config": night.config.model_dump(mode="json"),
@@ -31,6 +34,7 @@ def train_elsewhere(night: Night) -> TrainManifest:
         timeout=training.timeout_seconds,
         poll_interval=1,
     )
+    run = cast(FlowRun, started)  # a coroutine only where the caller is one
     if run.state is None or not run.state.is_completed():
         state = "unknown" if run.state is None else run.state.name
         raise TrainingFailedError(

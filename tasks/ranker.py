@@ -8,7 +8,7 @@ import polars as pl
 import scipy.sparse as sp
 from models.explanation import explain
 from models.popularity import Popularity
-from models.ranking import rank_users
+from models.ranking import FactorModel, rank_users
 
 from tasks.contender import Contender
 
@@ -58,7 +58,7 @@ class Ranker(NamedTuple):
             items[needy[rows]], scores[needy[rows]] = popular, popularity
 
     def _lists(
-        self, model: object, X: sp.csr_array, eligible: np.ndarray
+        self, model: FactorModel, X: sp.csr_array, eligible: np.ndarray
     ) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
         return rank_users(
             model, X, seen=X, eligible=eligible, k=self.n_top, block_size=self.block_size

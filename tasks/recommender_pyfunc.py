@@ -12,7 +12,7 @@ import numpy as np
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 
-class Recommender(PythonModel):  # type: ignore[misc]
+class Recommender(PythonModel):
     """Recommend items for a list of item ids; unknown ids are passed over."""
 
     def load_context(self, context: PythonModelContext) -> None:

@@ -1,5 +1,6 @@
 """What a lake holds: nights, snapshots and promotions."""
 
+import contextlib
 from datetime import date
 from pathlib import Path
 
@@ -49,15 +50,13 @@ def lake_status(lake: Path) -> LakeStatus:
     """
     if not lake.is_dir():
         raise HoarfrostError(f"no lake at {lake}: check 'lake' in the configuration")
-    try:
+    shown = None
+    with contextlib.suppress(NoSnapshotError):
         _, shown = latest_snapshot(lake)
-        latest, version = shown.snapshot_id, shown.model_version
-    except NoSnapshotError:
-        latest = version = None
     return LakeStatus(
         lake=str(lake),
-        latest=latest,
-        model_version=version,
+        latest=shown and shown.snapshot_id,
+        model_version=shown and shown.model_version,
         snapshots=tuple(each.snapshot_id for each in snapshots(lake)),
         nights=tuple(_night_status(lake, run_date) for run_date in nights(lake)),
         promotions=tuple(read_ledger(lake)),
