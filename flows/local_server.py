@@ -128,9 +128,7 @@ def _deploy(prefect_url: str, config: NightlyConfig, environment: Mapping[str, s
         command, env=dict(environment), cwd=ROOT, capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
-        raise ServiceError(
-            f"{PREFECT_FILE} must deploy, got exit {done.returncode}:\n{done.stdout}"
-        )
+        raise ServiceError(f"{PREFECT_FILE} must deploy, got:\n{done.stdout}{done.stderr}")
     with temporary_settings({PREFECT_API_URL: prefect_url}), get_client(sync_client=True) as client:
         deployment = client.read_deployment_by_name("nightly/nightly")
         parameters = {"config": deployed_config(config)}
