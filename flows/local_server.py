@@ -18,6 +18,7 @@ import cyclopts
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.workers.process import ProcessWorker
 
 from data_contracts.config import NightlyConfig, load_config
 from data_contracts.errors import HoarfrostError
@@ -115,9 +116,12 @@ def _mlflow(lake: Path) -> tuple[str, list[str]]:
 
 
 def _make_pools(prefect_url: str) -> None:
+    template = ProcessWorker.get_default_base_job_template()
     with temporary_settings({PREFECT_API_URL: prefect_url}), get_client(sync_client=True) as client:
         for name, limit in POOL_LIMITS.items():
-            pool = WorkPoolCreate(name=name, type="process", concurrency_limit=limit)
+            pool = WorkPoolCreate(
+                name=name, type="process", base_job_template=template, concurrency_limit=limit
+            )
             client.create_work_pool(pool, overwrite=True)
 
 

@@ -160,7 +160,7 @@ def test_failed_parent_takes_its_child_along(handover):
     """Here nothing but our hook stops the child."""
     parent = handover.start("outer/cpu", fail=True)
     eventually(
-        lambda: handover.child_in(parent, StateType.CANCELLED), within=150, what="cancelled child"
+        lambda: handover.child_in(parent, StateType.CANCELLED), within=90, what="cancelled child"
     )
     over = eventually(lambda: ended(handover, parent), within=30, what="end of the parent")
     assert over.state_type == StateType.FAILED
