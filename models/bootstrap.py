@@ -33,11 +33,13 @@ def paired_bootstrap(
         seed: which resamples.
 
     Raises:
-        ValueError: there are no values.
+        ValueError: there are no values, or one is not finite.
     """
     n_users = len(values)
     if not n_users:
         raise ValueError("values must hold at least one user, got none")
+    if not np.isfinite(values).all():
+        raise ValueError(f"values must be finite, got {values[~np.isfinite(values)][0]}")
     rng = np.random.default_rng(seed)
     means = np.empty(n_resamples)
     step = max(1, _CHUNK // n_users)

@@ -60,7 +60,7 @@ class Gradient(NamedTuple):
     """Loss of a batch and its gradient with respect to W."""
 
     loss: Float[Tensor, ""]
-    dW: Float[Tensor, "n_items n_factors"]
+    gradient: Float[Tensor, "n_items n_factors"]
 
 
 def loss_and_gradient(W: Float[Tensor, "n_items n_factors"], X: Tensor, Xt: Tensor) -> Gradient:
@@ -74,6 +74,10 @@ def loss_and_gradient(W: Float[Tensor, "n_items n_factors"], X: Tensor, Xt: Tens
         W: parameter; its normalised rows are A.
         X: sparse batch, shape (batch, n_items), every row with at least one item.
         Xt: its transpose, sparse.
+
+    Returns:
+        Mean of (x/|x| - y/|y|)² over batch and items, and dL/dW. A row whose y vanishes, up
+        to rounding, has no direction: it adds its loss and no gradient.
     """
     norm = W.norm(dim=1, keepdim=True).clamp_min(_NORM_FLOOR)
     A = W / norm
@@ -83,15 +87,19 @@ def loss_and_gradient(W: Float[Tensor, "n_items n_factors"], X: Tensor, Xt: Tens
     hh = (H * H).sum(dim=1)
     HG = H @ G
     p = hh - n  # x·y
-    q2 = ((HG * H).sum(dim=1) - 2.0 * hh + n).clamp_min(_NORM_FLOOR)  # |y|²
+    q2 = (HG * H).sum(dim=1) - 2.0 * hh + n  # |y|²
+    floor = torch.finfo(W.dtype).eps * n
+    moves = q2 > floor
+    q2 = torch.where(moves, q2, floor)
     sq = (n * q2).sqrt()
     scale = 2.0 / (X.shape[0] * W.shape[0])
-    dp = -scale / sq
-    dq2 = scale * p / (2.0 * q2 * sq)
+    dp = moves * -scale / sq
+    dq2 = moves * scale * p / (2.0 * q2 * sq)
     dH = (2.0 * dp - 4.0 * dq2)[:, None] * H + (2.0 * dq2)[:, None] * HG
     dG = (H * dq2[:, None]).T @ H
-    dA = torch.addmm(Xt @ dH, A, dG, alpha=2.0)
-    dW = (dA - A * (A * dA).sum(dim=1, keepdim=True)) / norm
+    dA = (Xt @ dH).addmm_(A, dG, alpha=2.0)
+    radial = (A * dA).sum(dim=1, keepdim=True)
+    dW = dA.addcmul_(A, radial, value=-1.0).div_(norm)
     return Gradient(scale * (1.0 - p / sq).sum(), dW)
 
 
@@ -127,13 +135,14 @@ def fit_elsa(
         resume: state to go on from; the result is that of an uninterrupted fit, to the bit.
 
     Raises:
-        ValueError: X holds no interaction.
+        ValueError: X holds no interaction, or the state to resume has another shape.
         ArithmeticError: the loss is not finite.
     """
-    rows = X[np.flatnonzero(np.diff(X.indptr))]
-    if not rows.shape[0]:
-        raise ValueError(f"X must hold an interaction, got shape {X.shape} without any")
+    rows = _filled_rows(X)
     state = resume or _start(X.shape[1], n_factors, seed)
+    if state.weights.shape != (X.shape[1], n_factors):
+        asked = (X.shape[1], n_factors)
+        raise ValueError(f"weights to resume must have shape {asked}, got {state.weights.shape}")
     W, optimizer = _restore(state, learning_rate, device)
     known = np.bincount(X.indices, minlength=X.shape[1]) > 0
     while state.epoch < n_epochs and not _is_stale(state, patience):
@@ -148,6 +157,15 @@ def fit_elsa(
             on_epoch(state.epoch, metrics, state)
     best = torch.from_numpy(state.best_weights)
     return ELSA(_unit_rows(best), state.best_epoch)
+
+
+def _filled_rows(X: sp.csr_array) -> sp.csr_array:
+    squares = np.square(X.data, dtype=np.float64)
+    user = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
+    filled = np.bincount(user, weights=squares, minlength=X.shape[0]) != 0.0  # keeps nan: it fails
+    if not filled.any():
+        raise ValueError(f"X must hold an interaction, got shape {X.shape} without any")
+    return X[np.flatnonzero(filled)]
 
 
 def _start(n_items: int, n_factors: int, seed: int) -> TrainingState:
@@ -214,14 +232,14 @@ def _run_epoch(
         loss, W.grad = loss_and_gradient(W, _sparse(batch, W), _sparse(batch.T.tocsr(), W))
         optimizer.step()
         losses.append(loss)
-    mean = float(torch.stack(losses).mean())
-    if not np.isfinite(mean):
-        bad = next(n for n, loss in enumerate(losses) if not torch.isfinite(loss))
-        raise ArithmeticError(
-            f"the loss must be finite, got {float(losses[bad])} in epoch {epoch}, batch {bad}: "
-            "a lower learning_rate may help, and the weights of X must be finite"
-        )
-    return mean
+    losses.append(W.sum())  # the last step has no loss that would show it
+    for batch_index, loss in enumerate(torch.stack(losses).tolist()):
+        if not np.isfinite(loss):
+            raise ArithmeticError(
+                f"the loss must be finite, got {loss} in epoch {epoch}, batch {batch_index}: "
+                "a lower learning_rate may help, and the weights of X must be finite"
+            )
+    return float(torch.stack(losses[:-1]).mean())
 
 
 def _sparse(X: sp.csr_array, like: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ import scipy.sparse as sp
 import torch
 from jaxtyping import Float, Int
 
-_BUDGET = 4_000_000  # numbers of gathered history factors held at once
+_BUDGET = 16_000_000  # gathered factors and terms held at once, in numbers
 
 
 def explain(
@@ -29,11 +29,12 @@ def explain(
     because = np.full(items.shape, -1, dtype=np.int32)
     share = np.full(items.shape, np.nan, dtype=np.float32)
     lengths = np.diff(X.indptr)
-    factors = torch.from_numpy(np.ascontiguousarray(A))
+    factors = torch.from_numpy(np.require(A, np.float32, ["C", "W"]))
     users = np.argsort(lengths, kind="stable")
     users = users[(lengths[users] > 0) & (items[users] >= 0).any(axis=1)]
     while len(users):
-        n_taken = max(1, _BUDGET // (int(lengths[users[-1]]) * A.shape[1]))
+        longest, k = int(lengths[users[-1]]), items.shape[1]
+        n_taken = max(1, _BUDGET // ((longest + k) * A.shape[1] + longest * k))
         users, taken = users[:-n_taken], users[-n_taken:]
         because[taken], share[taken] = _explain_group(factors, X, items[taken], taken)
     return because, share

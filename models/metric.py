@@ -32,7 +32,15 @@ def evaluate(
     Returns:
         One float64 array (n_users,) per metric; coverage as an array without dimensions: the
         share of all n_items that stands in anybody's first 20.
+
+    Raises:
+        ValueError: a row of target is empty.
     """
+    n_targets = np.diff(target.indptr)
+    if not n_targets.all():
+        raise ValueError(
+            f"every row of target must hold an item, got {np.sum(n_targets == 0)} without one"
+        )
     hits, shown = [], np.zeros(target.shape[1], dtype=bool)
     for rows, items, _ in rank_users(
         model, fold_in, seen=fold_in, eligible=eligible, k=DEPTH, block_size=block_size
@@ -41,7 +49,6 @@ def evaluate(
         top = items[:, :20]
         shown[top[top >= 0]] = True
     hit = np.concatenate(hits) if hits else np.zeros((0, DEPTH), dtype=bool)
-    n_targets = np.diff(target.indptr)
     return {
         "recall@20": recall(hit, n_targets, k=20),
         "recall@50": recall(hit, n_targets, k=50),

@@ -36,7 +36,8 @@ def rank_users(
 ) -> Iterator[Block]:
     """Yield the k best eligible unseen items of every row, block by block.
 
-    Memory is bounded by block_size x n_items whatever the number of rows.
+    Memory is bounded by block_size x n_items whatever the number of rows. Scores are those of
+    unseen items (``encode(X) @ decoder.T``), so seen should cover the items of X.
 
     Args:
         model: scores rows.
@@ -49,19 +50,27 @@ def rank_users(
     Yields:
         Slice of rows; items (rows, k) int32, best first, ties by item index, padded with -1
         where a row has fewer; scores (rows, k) float32, padded with nan.
+
+    Raises:
+        ValueError: model, X, seen and eligible disagree on n_items, or a score is not finite.
     """
-    decoder = torch.from_numpy(np.ascontiguousarray(model.decoder)).T
+    decoder = _tensor(model.decoder).T
+    n_items = {decoder.shape[1], X.shape[1], seen.shape[1], len(eligible)}
+    if len(n_items) > 1:
+        raise ValueError(f"model, X, seen and eligible must agree on n_items, got {n_items}")
     banned = torch.from_numpy(np.flatnonzero(~eligible))
+    buffer = torch.empty(min(block_size, X.shape[0]), decoder.shape[1])
     for start in range(0, X.shape[0], block_size):
         rows = slice(start, min(start + block_size, X.shape[0]))
-        scores = torch.from_numpy(model.encode(X[rows])) @ decoder
+        scores = buffer[: rows.stop - rows.start]
+        torch.mm(_tensor(model.encode(X[rows])), decoder, out=scores)
         hidden = seen[rows]
         row = np.repeat(np.arange(hidden.shape[0]), np.diff(hidden.indptr))
         scores[
             torch.from_numpy(row), torch.from_numpy(hidden.indices.astype(np.int64))
         ] = -torch.inf
-        scores[:, banned] = -torch.inf
-        yield rows, *top_k(scores, k)
+        scores.index_fill_(1, banned, -torch.inf)
+        yield rows, *_best(scores, k)
 
 
 def rank_items(
@@ -83,27 +92,50 @@ def rank_items(
 
     Yields:
         As rank_users, rows being places in sources.
+
+    Raises:
+        ValueError: a score is not finite.
     """
-    factors = torch.from_numpy(np.ascontiguousarray(A))
+    factors = _tensor(A)
     wanted = torch.arange(len(A)) if sources is None else torch.from_numpy(sources.astype(np.int64))
     banned = torch.from_numpy(np.flatnonzero(~eligible))
+    buffer = torch.empty(min(block_size, len(wanted)), len(factors))
     for start in range(0, len(wanted), block_size):
         items = wanted[start : start + block_size]
-        scores = factors[items] @ factors.T
+        scores = torch.mm(factors[items], factors.T, out=buffer[: len(items)])
         scores[torch.arange(len(items)), items] = -torch.inf
-        scores[:, banned] = -torch.inf
-        yield slice(start, start + len(items)), *top_k(scores, k)
+        scores.index_fill_(1, banned, -torch.inf)
+        yield slice(start, start + len(items)), *_best(scores, k)
 
 
-def top_k(scores: Float[Tensor, "batch n_items"], k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the k best columns of every row; -inf is never returned.
+def top_k(
+    scores: Float[np.ndarray, "batch n_items"], k: int
+) -> tuple[Int[np.ndarray, "batch k"], Float[np.ndarray, "batch k"]]:
+    """Return the k best columns of every row; -inf marks what is never returned.
+
+    Args:
+        scores: finite or -inf.
+        k: length of a list.
 
     Returns:
         Items (batch, k) int32 padded with -1, scores (batch, k) float32 padded with nan; best
         first, equal scores by index, also where a tie is cut by k.
+
+    Raises:
+        ValueError: a score is nan or inf.
     """
+    return _best(torch.from_numpy(scores), k)
+
+
+def _tensor(array: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.require(array, np.float32, ["C", "W"]))  # copies only if it must
+
+
+def _best(scores: Tensor, k: int) -> tuple[np.ndarray, np.ndarray]:
     n_items = scores.shape[1]
     values, items = torch.topk(scores, min(k + 1, n_items), dim=1)
+    if not (values[:, :1] < torch.inf).all():  # nan sorts first
+        raise ValueError("scores must be finite or -inf, got nan or inf")
     if values.shape[1] > k:
         cut = (values[:, k - 1] == values[:, k]) & torch.isfinite(values[:, k])
         for row in torch.nonzero(cut).flatten().tolist():
