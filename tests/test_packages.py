@@ -3,6 +3,7 @@
 import ast
 import importlib
 import itertools
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("flows", "tasks", "models", "data_contracts")
 LONGEST_FUNCTION, LONGEST_FILE = 60, 400
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("*/README.md"), *ROOT.glob("deploy/*/*.md")])
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -99,3 +101,21 @@ def test_folder_explains_itself(folder):
     """A newcomer finds one screen about every folder."""
     lines = (ROOT / folder / "README.md").read_text(encoding="utf-8").splitlines()
     assert 5 <= len(lines) <= 60
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    """A moved file takes its links along."""
+    targets = re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8"))
+    relative = [target for target in targets if "://" not in target]
+    assert [target for target in relative if not (page.parent / target).exists()] == []
+
+
+def test_readme_names_every_command():
+    """A command that nobody is told about does not exist."""
+    from flows.cli import app
+
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    commands = [name for name in app if not name.startswith("-")]
+    assert "run" in commands
+    assert [name for name in commands if f"| `hoarfrost {name}` |" not in readme] == []
