@@ -99,13 +99,14 @@ def validate(
 
     Example: hoarfrost validate --config shop.toml --date 2026-09-29
     """
-    from tasks.validating import validate_log
-
     from tasks.lake import Night
+    from tasks.validating import validate_log
 
     loaded = load_config(config)
     night = Night(config=loaded, run_date=day.date() if day else _yesterday(loaded))
-    display.validation(validate_log(night), as_json=json)
+    check = validate_log(night)
+    display.validation(check, as_json=json)
+    sys.exit(check.exit_code)
 
 
 @app.command

@@ -9,12 +9,12 @@ from pydantic import BaseModel
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.table import Table
-from tasks.validating import LogCheck
 
 from data_contracts.report import NightReport, UserExample
 from tasks.query import QueryResult
 from tasks.report_text import interval_text
 from tasks.status import LakeStatus
+from tasks.validating import LogCheck
 
 _OUT = Console(highlight=False, soft_wrap=True)
 _LOGGERS = ("tasks", "models", "flows")
@@ -116,6 +116,8 @@ def validation(check: LogCheck, *, as_json: bool) -> None:
     _OUT.print(rules)
     for file in check.refused_files:
         _OUT.print(f"Refused {file.path} ({file.rule}): {file.reason}")
+    if check.problem is not None:
+        _OUT.print(f"The night would stop: {check.problem}")
 
 
 def status(lake: LakeStatus, *, as_json: bool) -> None:

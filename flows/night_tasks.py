@@ -9,13 +9,13 @@ from typing import Any, ParamSpec, TypeVar
 from prefect import Task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
-from tasks.history import build_history
-from tasks.ingest import ingest
-from tasks.matrix import build_matrices
 
 from tasks.checking import check_lists
+from tasks.history import build_history
+from tasks.ingest import ingest
 from tasks.judging import judge_model
 from tasks.materialising import materialise_tables
+from tasks.matrix import build_matrices
 from tasks.promotion import promote_model
 from tasks.reporting import report_night
 from tasks.snapshot import publish_snapshot

@@ -3,12 +3,12 @@
 from datetime import date
 
 from prefect import flow
-from tasks.matrix import finished_matrices
 
 from data_contracts.config import NightlyConfig
 from data_contracts.manifests import TrainManifest
 from flows.night_tasks import fit
 from tasks.lake import Night
+from tasks.matrix import finished_matrices
 
 
 @flow(name="train", flow_run_name="train-{run_date}")

@@ -87,7 +87,7 @@ def violations(
         & (pl.col("model_version") == snapshot.model_version)
         & (pl.col("snapshot_id") == snapshot.snapshot_id)
     )
-    allowed = pl.lit(False)
+    allowed = pl.lit(value=False)
     for source, items in eligible.items():
         allowed |= (pl.col("source") == source) & pl.col("item_id").is_in(items.to_list())
     return {

@@ -2,37 +2,49 @@
 
 import dataclasses
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from models.elsa import TrainingState
+from tasks.files import sha256_of
 
-from tasks.files import empty_folder, replace_folder, write_text
-
-_SCALARS = "state.json"
+logger = logging.getLogger(__name__)
+_SCALARS, _DIGESTS = "state.json", "sha256"
 
 
 def save_checkpoint(folder: Path, state: TrainingState) -> None:
-    """Replace the checkpoint in a folder as a whole."""
-    staging = empty_folder(folder.with_name(f"{folder.name}.new"))
-    scalars: dict[str, Any] = {}
+    """Replace the checkpoint in a folder.
+
+    Nothing waits for the disk here, as that would cost more than a small epoch: state.json
+    is replaced last and holds the digests of the arrays, by which a torn one is found out.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    scalars: dict[str, Any] = {_DIGESTS: {}}
     for field in dataclasses.fields(state):
         value = getattr(state, field.name)
         if isinstance(value, np.ndarray):
-            np.save(staging / f"{field.name}.npy", value, allow_pickle=False)
+            path = folder / f"{field.name}-{state.epoch % 2}.npy"  # the other is still in use
+            np.save(path, value, allow_pickle=False)
+            scalars[_DIGESTS][field.name] = sha256_of(path)
         else:
             scalars[field.name] = value
-    write_text(staging / _SCALARS, json.dumps(scalars))
-    replace_folder(staging, folder)
+    sibling = folder / f".{_SCALARS}"
+    sibling.write_text(json.dumps(scalars), encoding="utf-8")
+    sibling.replace(folder / _SCALARS)
 
 
 def load_checkpoint(folder: Path) -> TrainingState | None:
-    """Return the last saved state, or None where there is none."""
+    """Return the last saved state, or None where there is none that is whole."""
     if not (folder / _SCALARS).is_file():
         return None
     values: dict[str, Any] = json.loads((folder / _SCALARS).read_text(encoding="utf-8"))
-    for field in dataclasses.fields(TrainingState):
-        if field.name not in values:
-            values[field.name] = np.load(folder / f"{field.name}.npy", allow_pickle=False)
+    for name, expected in values.pop(_DIGESTS).items():
+        path = folder / f"{name}-{values['epoch'] % 2}.npy"
+        if not path.is_file() or sha256_of(path) != expected:
+            logger.warning("%s: the checkpoint is torn, training starts anew", folder)
+            return None
+        values[name] = np.load(path, allow_pickle=False)
     return TrainingState(**values)

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 import scipy.sparse as sp
-from models.elsa import ELSA
 
 from data_contracts.errors import ContractViolationError
+from models.elsa import ELSA
 from tasks.lake import Night
 from tasks.registry import RegisteredModel
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+
 from data_contracts.item_embeddings import item_embeddings_schema
 from data_contracts.similar_items import similar_items_schema
 from models.ranking import rank_items
-
 from tasks.id_type import id_type
 from tasks.ranker import Ranker
 from tasks.stamp import Stamp

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
-from models.bootstrap import paired_bootstrap
-from models.metric import evaluate
-from models.popularity import Popularity
 
 from data_contracts.config import NightlyConfig
 from data_contracts.manifests import Interval, JudgeManifest, MatrixManifest, TrainManifest
+from models.bootstrap import paired_bootstrap
 from models.gate import Gain, decide
+from models.metric import evaluate
+from models.popularity import Popularity
 from tasks import contender
 from tasks.lake import Night
 from tasks.ledger import read_ledger, standing_before

@@ -5,7 +5,6 @@ import logging
 from pathlib import Path
 
 import numpy as np
-from models.popularity import Popularity
 
 from data_contracts.manifests import (
     IngestManifest,
@@ -13,6 +12,7 @@ from data_contracts.manifests import (
     PromoteManifest,
     SnapshotManifest,
 )
+from models.popularity import Popularity
 from tasks import contender
 from tasks.catalogue import catalogue_fingerprint
 from tasks.eligibility import available_mask

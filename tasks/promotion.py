@@ -47,7 +47,7 @@ def _promote(
     key: str,
 ) -> PromoteManifest:
     client, name = connect(night.config), night.config.mlflow.registered_model
-    challenger = register_model(night, train, matrices, client).version
+    challenger = register_model(night, train, matrices, client)
     ledger = read_ledger(night.lake)
     champion, previous = choose_champion(judge, challenger, standing_before(ledger, night.run_date))
     entry = LedgerEntry(

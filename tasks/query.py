@@ -47,4 +47,4 @@ def run_query(night: Night, sql: str) -> QueryResult:
 
 def _view(connection: duckdb.DuckDBPyConnection, name: str, files: Path) -> None:
     path = str(files).replace("'", "''")
-    connection.sql(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{path}')")  # noqa: S608
+    connection.sql(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{path}')")

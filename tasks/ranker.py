@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 import scipy.sparse as sp
+
 from models.explanation import explain
 from models.popularity import Popularity
 from models.ranking import FactorModel, rank_users
-
 from tasks.contender import Contender
 
 

@@ -5,6 +5,7 @@ working whatever becomes of the package.
 """
 
 import json
+from pathlib import Path
 from typing import Any
 
 import mlflow
@@ -20,17 +21,15 @@ class Recommender(PythonModel):
         artifacts = context.artifacts
         self.A = np.load(artifacts["factors"], mmap_mode="r")
         self.known = np.load(artifacts["counts"], mmap_mode="r") > 0
-        with open(artifacts["item_ids"], encoding="utf-8") as file:
-            self.item_ids: list[str | int] = json.load(file)
+        item_ids = Path(artifacts["item_ids"]).read_text(encoding="utf-8")
+        self.item_ids: list[str | int] = json.loads(item_ids)
         self.index = {item_id: item for item, item_id in enumerate(self.item_ids)}
 
-    def predict(
-        self,
-        context: PythonModelContext,
-        model_input: Any,  # data frame with a column item_ids of lists
-        params: dict[str, Any] | None = None,
-    ) -> list[dict[str, list[Any]]]:
-        """Return item ids and scores, best first, for every row's list in column item_ids."""
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ARG002
+        """Return item ids and scores, best first, for the list in every row of column item_ids.
+
+        MLflow takes the types from the signature; hints here would be read as another one.
+        """
         n = int((params or {}).get("n", 20))
         return [self._recommend(list(history), n) for history in model_input["item_ids"]]
 

@@ -9,7 +9,6 @@ from typing import NamedTuple
 import mlflow
 import numpy as np
 from mlflow import MlflowClient
-from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from data_contracts.config import NightlyConfig
@@ -68,7 +67,7 @@ def fetch_model(config: NightlyConfig, version: str) -> RegisteredModel:
 
 def register_model(
     night: Night, train: TrainManifest, matrices: MatrixManifest, client: MlflowClient
-) -> ModelVersion:
+) -> str:
     """Return the version that holds tonight's model; the same again after a kill."""
     name, folder = night.config.mlflow.registered_model, night.step("train")
     files: ArrayFiles = {part: folder / f"final.{part}.npy" for part in PARTS}
@@ -79,7 +78,7 @@ def register_model(
         same_night = version.tags.get(_RUN_DATE) == str(night.run_date)
         if same_night and version.tags.get(_DIGEST) == model_digest:
             logger.info("promote: version %s holds this very model", version.version)
-            return version
+            return str(version.version)
     item_ids = read_vocabulary(night.lake)["item_id"].head(matrices.n_items)
     source = log_model(night, train.mlflow_run_id, files, item_ids)
     refit = night.config.training.refit
@@ -89,7 +88,8 @@ def register_model(
         _RUN_DATE: str(night.run_date),
         _TRAINED_UNTIL: str(trained_until),
     }
-    return client.create_model_version(name, source, run_id=train.mlflow_run_id, tags=tags)
+    created = client.create_model_version(name, source, run_id=train.mlflow_run_id, tags=tags)
+    return str(created.version)
 
 
 def move_aliases(client: MlflowClient, name: str, entry: LedgerEntry) -> None:

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from data_contracts.top_n import top_n_schema
 
+from data_contracts.top_n import top_n_schema
 from tasks.id_type import id_type
 from tasks.matrix import MatrixShard
 from tasks.ranker import Ranked, Ranker

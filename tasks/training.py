@@ -4,6 +4,7 @@ import functools
 import logging
 import shutil
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -14,11 +15,11 @@ import scipy.sparse as sp
 from mlflow.data.dataset_source_registry import resolve_dataset_source
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import Metric
-from models.elsa import ELSA, TrainingState, fit_elsa
 
 from data_contracts.config import ELSAConfig, NightlyConfig
 from data_contracts.errors import HoarfrostError
 from data_contracts.manifests import MatrixManifest, TrainManifest
+from models.elsa import ELSA, TrainingState, fit_elsa
 from models.fold_in import fold_in_split
 from tasks.checkpoint import load_checkpoint, save_checkpoint
 from tasks.device import choose_device
@@ -175,7 +176,9 @@ def _log_inputs(night: Night, matrices: MatrixManifest, device: str) -> None:
     config = night.config
     sizes = {"n_users": matrices.n_users, "n_items": matrices.n_items}
     mlflow.log_params(config.model.model_dump() | sizes | {"seed": config.seed, "device": device})
-    source = resolve_dataset_source(str(night.step("matrices")))
+    with warnings.catch_warnings():  # MLflow knows one class of local sources by two names
+        warnings.simplefilter("ignore", UserWarning)
+        source = resolve_dataset_source(str(night.step("matrices")))
     digest = content_digest(matrices)[:36]
     name = f"matrices-{night.run_date}"
     dataset = MetaDataset(source, name=name, digest=digest)  # type: ignore[abstract]  # it is not

@@ -1,0 +1,29 @@
+"""The contract of a history shard: one row per user and item."""
+
+import pandera.polars as pa
+import polars as pl
+
+from data_contracts.table_column import IdType, id_column
+
+
+def history_schema(user_id_type: IdType, item_id_type: IdType) -> pa.DataFrameSchema:
+    """Return the contract of a history shard; validate eager frames only."""
+    weight = pa.Check.ge(0.0, n_failure_cases=10)
+    return pa.DataFrameSchema(
+        {
+            "user_id": id_column(user_id_type, "Who."),
+            "item_id": id_column(item_id_type, "What."),
+            "weight": pa.Column(
+                pl.Float32, weight, description="Event weights, decayed from the run date, capped."
+            ),
+            "weight_before_cut": pa.Column(
+                pl.Float32, weight, description="The same of the events before the held-out days."
+            ),
+            "first_seen": pa.Column(pl.Datetime("us", "UTC"), description="First event."),
+            "n_events": pa.Column(pl.UInt32, pa.Check.ge(1), description="Events."),
+        },
+        strict=True,
+        ordered=True,
+        name="history",
+        description="What every user did with every item, as of the run date.",
+    )

@@ -1,0 +1,106 @@
+"""Update the history: one row per user and item, as of the run date."""
+
+import functools
+import logging
+from collections.abc import Sequence
+from datetime import date, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from data_contracts.history import history_schema
+from data_contracts.interactions import day_start
+from data_contracts.manifests import HistoryManifest, IngestManifest
+from tasks.lake import Night, night_folder, shard_name
+from tasks.log_files import earlier_ingests
+from tasks.progress import track
+from tasks.repeated import repeats
+from tasks.steps import entries, run_step
+from tasks.table_file import check_table
+
+logger = logging.getLogger(__name__)
+_FIXED_POINT = 2**32  # weights are summed as integers, so their order does not matter
+_DAY_US = 86_400_000_000
+
+
+def build_history(night: Night, ingest: IngestManifest) -> HistoryManifest:
+    """Return the manifest of the history shards of all nights up to this one."""
+    first = night.run_date - timedelta(days=night.config.history.window_days - 1)
+    inputs = [each for each in earlier_ingests(night) if each.run_date >= first] + [ingest]
+    settings = {
+        "history": night.config.history.model_dump(),
+        "events": night.config.events,
+        "cut": str(night.cut),
+        "time_zone": night.config.interactions.time_zone,
+    }
+    work = functools.partial(_build, night, inputs)
+    return run_step(night, "history", HistoryManifest, settings=settings, inputs=inputs, work=work)
+
+
+def _build(
+    night: Night, inputs: Sequence[IngestManifest], staging: Path, key: str
+) -> HistoryManifest:
+    newest = inputs[-1]
+    schema = history_schema(newest.user_id_type, newest.item_id_type)
+    run_dates = [manifest.run_date for manifest in inputs]
+    rows, users, interactions, duplicates = {}, 0, 0, 0
+    for shard in track(range(newest.n_user_shards), "updating histories"):
+        name = f"{shard_name(shard)}.parquet"
+        events, repeated = read_events(night, run_dates, name)
+        history = weigh(night, events)
+        check_table(schema, history)
+        history.write_parquet(staging / name, compression="lz4")
+        rows[name] = history.height
+        users += history["user_id"].n_unique()
+        interactions += int((history["weight"] > 0).sum())
+        duplicates += repeated
+    logger.info("history: %d users, %d interactions", users, interactions)
+    return HistoryManifest(
+        step="history", run_date=night.run_date, key=key, files=entries(staging, rows),
+        users=users, interactions=interactions, duplicates=duplicates,
+        user_id_type=newest.user_id_type, item_id_type=newest.item_id_type,
+    )  # fmt: skip
+
+
+def read_events(night: Night, run_dates: Sequence[date], name: str) -> tuple[pl.DataFrame, int]:
+    """Return a user shard's events inside the window, each once, and the number of repeats."""
+    first = night.run_date - timedelta(days=night.config.history.window_days - 1)
+    start = day_start(first, night.config.interactions.time_zone)
+    files = [night_folder(night.lake, run_date) / "ingest" / name for run_date in run_dates]
+    events = pl.concat([pl.read_parquet(file) for file in files])
+    events = events.filter(pl.col("timestamp") >= start)
+    if len(files) == 1:  # one night has dropped its own repeats
+        return events, 0
+    repeated = repeats(events)
+    return events.filter(~repeated), int(repeated.sum())
+
+
+def weigh(night: Night, events: pl.DataFrame) -> pl.DataFrame:
+    """Return one row per user and item: decayed and capped weights, first event, number of events.
+
+    An event of weight w and age a days adds w 0.5^(a / half-life); age counts from the end
+    of the run date.
+    """
+    config, zone = night.config.history, night.config.interactions.time_zone
+    end = day_start(night.run_date + timedelta(days=1), zone)
+    weight = pl.col("event_type").replace_strict(night.config.events, return_dtype=pl.Float64)
+    if config.half_life_days is not None:
+        age = (pl.lit(end) - pl.col("timestamp")).dt.total_microseconds() / _DAY_US
+        weight = weight * pl.lit(0.5).pow(age / config.half_life_days)
+    fixed = (weight * _FIXED_POINT).round().cast(pl.Int64)
+    before = pl.col("timestamp") < day_start(night.cut, zone)
+    summed = (
+        events.select("user_id", "item_id", "timestamp", fixed=fixed, before=before)
+        .group_by("user_id", "item_id")
+        .agg(
+            weight=pl.col("fixed").sum(),
+            weight_before_cut=pl.col("fixed").filter("before").sum(),
+            first_seen=pl.col("timestamp").min(),
+            n_events=pl.len().cast(pl.UInt32),
+        )
+    )
+    capped = [
+        (pl.col(name) / _FIXED_POINT).clip(upper_bound=config.max_weight).cast(pl.Float32)
+        for name in ("weight", "weight_before_cut")
+    ]
+    return summed.with_columns(capped).sort("user_id", "item_id")

@@ -1,0 +1,209 @@
+"""Ingest a night's log: keep good rows per user shard, quarantine the rest, or stop the night."""
+
+import functools
+import logging
+import shutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+
+from data_contracts.errors import ConfigError, ContractViolationError
+from data_contracts.manifests import IngestManifest, LogFile, RefusedFile
+from tasks.lake import Night, quarantine_folder, shard_name
+from tasks.log_files import LogListing, earlier_ingests, list_log
+from tasks.log_reading import ReadLog, read_log
+from tasks.progress import track
+from tasks.quarantine import write_quarantine
+from tasks.steps import entries, run_step
+from tasks.user_rules import Judged, judge_shard
+from tasks.volume import refuse_missing_day, refuse_small_day
+
+logger = logging.getLogger(__name__)
+
+
+def ingest(night: Night) -> IngestManifest:
+    """Return the manifest of the night's accepted rows.
+
+    Raises:
+        TooLittleDataError: the run date's day is missing, empty or suspiciously small.
+        ContractViolationError: the run date's day was refused, or too many rows are bad.
+        ConfigError: the number of user shards is not that of earlier nights.
+    """
+    listing = list_log(night)
+    refuse_missing_day(night, has_files=listing.has_run_date)
+    _refuse_other_shards(night)
+    return run_step(
+        night,
+        "ingest",
+        IngestManifest,
+        settings=_settings(night, listing),
+        work=functools.partial(_ingest, night, listing),
+    )
+
+
+def _settings(night: Night, listing: LogListing) -> dict[str, object]:
+    config = night.config
+    return {
+        "files": [(file.path, str(file.partition), file.sha256) for file in listing.new],
+        "late": [file.path for file in listing.late],
+        "interactions": config.interactions.model_dump(mode="json"),
+        "events": sorted(config.events),
+        "validation": config.validation.model_dump(),
+        "shards": config.history.n_user_shards,
+    }
+
+
+def _ingest(night: Night, listing: LogListing, staging: Path, key: str) -> IngestManifest:
+    found = examine(night, listing, staging, key)
+    write_quarantine(night, found.faults, found.manifest.refused_files)
+    refuse(night, found)
+    return found.manifest
+
+
+class Examined(NamedTuple):
+    """What a night's log holds: the manifest, and row_number and rule of bad rows by file."""
+
+    manifest: IngestManifest
+    faults: dict[str, pl.DataFrame]
+
+
+def examine(night: Night, listing: LogListing, staging: Path, key: str) -> Examined:
+    """Judge every row of the listed files; accepted rows go to staging, one file per user shard."""
+    earlier = earlier_ingests(night)
+    expected = (earlier[-1].user_id_type, earlier[-1].item_id_type) if earlier else None
+    raw = staging / "raw"
+    read = read_log(night, listing.new, raw, expected)
+    judged = _judge_shards(night, listing.new, read, raw, staging)
+    shutil.rmtree(raw)
+    faults = merge_faults(listing.new, read, judged)
+    manifest = _manifest(night, key, listing, read, judged, faults, staging)
+    logger.info(
+        "ingest: %d of %d rows accepted from %d files, quarantined %s",
+        manifest.accepted, manifest.rows, len(read.rows), manifest.quarantined or "none",
+    )  # fmt: skip
+    return Examined(manifest, faults)
+
+
+def refuse(night: Night, found: Examined) -> None:
+    """Stop the night if its own day was refused, too much is bad, or too little is there.
+
+    Raises:
+        ContractViolationError: the run date's day was refused, or too many rows are bad.
+        TooLittleDataError: the run date's day is empty or suspiciously small.
+    """
+    _refuse_run_date(night, found.manifest.refused_files)
+    _refuse_bad_share(night, found.manifest, found.faults)
+    refuse_small_day(night, found.manifest.accepted_by_day, earlier_ingests(night))
+
+
+def _judge_shards(
+    night: Night, files: Sequence[LogFile], read: ReadLog, raw: Path, staging: Path
+) -> list[Judged]:
+    taken = [number for number, file in enumerate(files) if file.path in read.rows]
+    judge = functools.partial(
+        judge_shard,
+        night,
+        raw=raw,
+        target=staging,
+        files=files,
+        taken=taken,
+        id_types=read.id_types,
+    )
+    shards = range(night.config.history.n_user_shards)
+    return [judge(shard) for shard in track(shards, "looking for duplicates and bots")]
+
+
+def merge_faults(
+    files: Sequence[LogFile], read: ReadLog, judged: Sequence[Judged]
+) -> dict[str, pl.DataFrame]:
+    """Return row_number and rule of every refused row, by file."""
+    late_found = pl.concat([part.faults for part in judged])
+    by_file = late_found.partition_by("file", as_dict=True, include_key=False)
+    merged = dict(read.faults)
+    for (number,), rows in by_file.items():
+        path = files[number].path
+        merged[path] = pl.concat([merged[path], rows])
+    return merged
+
+
+def _manifest(
+    night: Night,
+    key: str,
+    listing: LogListing,
+    read: ReadLog,
+    judged: Sequence[Judged],
+    faults: Mapping[str, pl.DataFrame],
+    staging: Path,
+) -> IngestManifest:
+    refused = (*read.refused, *listing.late)
+    counts = pl.concat([part.accepted for part in judged]).group_by("file").sum()
+    accepted = dict(counts.select("file", "n").iter_rows())
+    files = tuple(
+        file.model_copy(
+            update={
+                "rows": read.rows[file.path],
+                "accepted": accepted.get(number, 0),
+                "quarantined": faults[file.path].height,
+            }
+        )
+        for number, file in enumerate(listing.new)
+        if file.path in read.rows
+    )
+    quarantined: Counter[str] = Counter()
+    for rows in faults.values():
+        quarantined.update(dict(rows["rule"].value_counts().iter_rows()))
+    quarantined.update(file.rule for file in refused)
+    by_day: Counter[date] = Counter()
+    for file in files:
+        by_day[file.partition] += file.accepted
+    shards = {f"{shard_name(n)}.parquet": part.accepted["n"].sum() for n, part in enumerate(judged)}
+    return IngestManifest(
+        step="ingest", run_date=night.run_date, key=key, files=entries(staging, shards),
+        log_files=files, refused_files=refused,
+        user_id_type=read.id_types[0], item_id_type=read.id_types[1],
+        n_user_shards=night.config.history.n_user_shards,
+        rows=sum(read.rows.values()), accepted=sum(accepted.values()),
+        quarantined=dict(sorted(quarantined.items())), accepted_by_day=dict(by_day),
+        late_rows=counts["late"].sum(),
+    )  # fmt: skip
+
+
+def _refuse_other_shards(night: Night) -> None:
+    n_shards = night.config.history.n_user_shards
+    for manifest in earlier_ingests(night):
+        if manifest.n_user_shards != n_shards:
+            raise ConfigError(
+                f"history.n_user_shards must stay {manifest.n_user_shards} as in the night of "
+                f"{manifest.run_date}, got {n_shards}: set it back, or start a new lake"
+            )
+
+
+def _refuse_run_date(night: Night, refused: Sequence[RefusedFile]) -> None:
+    for file in refused:
+        if file.partition == night.run_date and file.rule != "day_waits":
+            raise ContractViolationError(
+                f"the day {night.run_date} is refused: {file.path} {file.reason}; mend or remove "
+                "the file and run the night again. The last snapshot stays as it is"
+            )
+
+
+def _refuse_bad_share(
+    night: Night, manifest: IngestManifest, faults: Mapping[str, pl.DataFrame]
+) -> None:
+    validation = night.config.validation
+    bad = sum(rows.height for rows in faults.values())
+    share = bad / max(manifest.rows, 1)
+    most = validation.max_bad_rows
+    if share <= validation.max_bad_share and (most is None or bad <= most):
+        return
+    worst = max(faults, key=lambda path: faults[path].height)
+    rules = ", ".join(f"{rule} {count}" for rule, count in manifest.quarantined.items())
+    raise ContractViolationError(
+        f"{bad} of {manifest.rows} rows are bad ({share:.1%}), more than validation.max_bad_share "
+        f"{validation.max_bad_share:.1%} or max_bad_rows {most} allow: {rules}. Most lie in {worst} "
+        f"({faults[worst].height}). See {quarantine_folder(night.lake, night.run_date)}"
+    )

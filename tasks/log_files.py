@@ -1,0 +1,116 @@
+"""Find the files of the log that a night has to take."""
+
+import glob
+import re
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+from data_contracts.manifests import IngestManifest, LogFile, RefusedFile
+from tasks.files import sha256_of
+from tasks.lake import Night, night_folder, nights
+from tasks.steps import read_manifest
+
+_DATE = r"(?P<date>\d{4}-\d{2}-\d{2})"
+
+
+class LogListing(NamedTuple):
+    """What lies in the log for a night."""
+
+    new: tuple[LogFile, ...]  # to be taken
+    late: tuple[RefusedFile, ...]  # arrived after the look-back window
+    has_run_date: bool  # there is a file for the run date, new or taken before
+
+
+def list_log(night: Night) -> LogListing:
+    """Return the files no earlier night has taken, in order of day and path."""
+    earlier = earlier_ingests(night)
+    taken = {(file.path, file.sha256) for manifest in earlier for file in manifest.log_files}
+    known = _known_digests(night, earlier)
+    first = _first_day(night, earlier)
+    new: list[LogFile] = []
+    late: list[RefusedFile] = []
+    days = set()
+    for path, partition in _find(night):
+        if partition > night.run_date:
+            continue
+        days.add(partition)
+        if partition < first and not earlier:
+            continue  # before the window of a new lake
+        file = _describe(night, path, partition, known)
+        if (file.path, file.sha256) in taken:
+            continue
+        if partition < first:
+            late.append(_refused_late(file, night))
+        else:
+            new.append(file)
+    return LogListing(tuple(new), tuple(late), night.run_date in days)
+
+
+def earlier_ingests(night: Night) -> list[IngestManifest]:
+    """Return the ingest manifests of all earlier run dates, oldest first."""
+    found = (
+        read_manifest(night_folder(night.lake, day) / "ingest", IngestManifest)
+        for day in nights(night.lake)
+        if day < night.run_date
+    )
+    return [manifest for manifest in found if manifest is not None]
+
+
+def log_path(night: Night, path: str) -> Path:
+    """Return where a log file of a manifest lies."""
+    return night.lake / path
+
+
+def _first_day(night: Night, earlier: list[IngestManifest]) -> date:
+    if not earlier:
+        return night.run_date - timedelta(days=night.config.history.window_days - 1)
+    look_back = night.run_date - timedelta(days=night.config.interactions.look_back_days)
+    return min(look_back, earlier[-1].run_date + timedelta(days=1))
+
+
+def _find(night: Night) -> Iterator[tuple[Path, date]]:
+    pattern = str(night.lake / night.config.interactions.files)
+    shape = re.compile(
+        "".join(
+            _DATE if part == "{date}" else "[^/]*" if part == "*" else re.escape(part)
+            for part in re.split(r"(\{date\}|\*)", pattern)
+        )
+    )
+    for path in sorted(glob.glob(pattern.replace("{date}", "????-??-??"))):  # noqa: PTH207
+        found = shape.fullmatch(path)
+        if found is not None:
+            yield Path(path), date.fromisoformat(found["date"])
+
+
+def _describe(
+    night: Night, path: Path, partition: date, known: dict[tuple[str, int, int], str]
+) -> LogFile:
+    name = str(path.relative_to(night.lake)) if path.is_relative_to(night.lake) else str(path)
+    stat = path.stat()
+    sha256 = known.get((name, stat.st_size, stat.st_mtime_ns)) or sha256_of(path)
+    return LogFile(
+        path=name,
+        partition=partition,
+        bytes=stat.st_size,
+        modified_ns=stat.st_mtime_ns,
+        sha256=sha256,
+    )
+
+
+def _known_digests(night: Night, earlier: list[IngestManifest]) -> dict[tuple[str, int, int], str]:
+    own = read_manifest(night.step("ingest"), IngestManifest)
+    manifests = [*earlier, own] if own else earlier
+    files = [file for manifest in manifests for file in manifest.log_files]
+    return {(file.path, file.bytes, file.modified_ns): file.sha256 for file in files}
+
+
+def _refused_late(file: LogFile, night: Night) -> RefusedFile:
+    days = night.config.interactions.look_back_days
+    return RefusedFile(
+        path=file.path,
+        partition=file.partition,
+        rule="too_late_file",
+        reason=f"arrived more than {days} days after {file.partition} (interactions.look_back_days)",
+    )

@@ -1,0 +1,141 @@
+"""Read one log file in batches, in our own columns and types."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data_contracts.config import InteractionsConfig
+from data_contracts.table_column import IdType
+
+_BATCH_ROWS = 1_000_000
+
+
+class UnfitFileError(Exception):
+    """A file that cannot be taken; rule is its name in quarantine."""
+
+    def __init__(self, rule: str, reason: str) -> None:
+        super().__init__(reason)
+        self.rule, self.reason = rule, reason
+
+
+class FileShape(NamedTuple):
+    """What a file says of itself."""
+
+    rows: int
+    user_id_type: IdType
+    item_id_type: IdType
+
+
+def inspect(path: Path, config: InteractionsConfig) -> FileShape:
+    """Return rows and id types of a file from its footer.
+
+    Raises:
+        UnfitFileError: it is no whole Parquet file, or its columns do not fit.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            schema, rows = file.schema_arrow, file.metadata.num_rows
+    except (pa.ArrowException, OSError) as error:
+        raise UnfitFileError("unreadable_file", f"not a whole Parquet file ({error})") from error
+    columns = config.columns
+    wanted = [columns.user_id, columns.item_id, columns.timestamp]
+    missing = [
+        name for name in [*wanted, columns.event_type] if name and schema.names.count(name) != 1
+    ]
+    if missing:
+        raise UnfitFileError(
+            "wrong_columns",
+            f"needs each of {', '.join(missing)} once, has {', '.join(schema.names[:20])}",
+        )
+    _check_time(schema.field(columns.timestamp).type, config)
+    if columns.event_type and not _is_text(schema.field(columns.event_type).type):
+        raise UnfitFileError("wrong_columns", f"{columns.event_type} must be text")
+    return FileShape(rows, _id_type(schema, columns.user_id), _id_type(schema, columns.item_id))
+
+
+def batches(path: Path, config: InteractionsConfig) -> Iterator[pl.DataFrame]:
+    """Yield user_id, item_id, event_type, timestamp and row_number, bounded in memory.
+
+    Raises:
+        UnfitFileError: a page of the file cannot be read.
+    """
+    columns = config.columns
+    names = [name for name in columns.model_dump().values() if name]
+    event_type = (
+        pl.col(columns.event_type).cast(pl.String)
+        if columns.event_type
+        else pl.lit(config.default_event_type)
+    )
+    start = 0
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=names):
+                raw = pl.DataFrame(batch)
+                yield raw.select(
+                    user_id=_id(raw, columns.user_id),
+                    item_id=_id(raw, columns.item_id),
+                    event_type=event_type,
+                    timestamp=moment(raw.schema[columns.timestamp], config),
+                    row_number=pl.int_range(start, start + raw.height, dtype=pl.UInt32),
+                )
+                start += raw.height
+    except (pa.ArrowException, pl.exceptions.PolarsError, OSError) as error:
+        raise UnfitFileError("unreadable_file", f"cannot be read to its end ({error})") from error
+
+
+def moment(dtype: pl.DataType, config: InteractionsConfig) -> pl.Expr:
+    """Return the log's time column as moments in UTC, microseconds."""
+    column = pl.col(config.columns.timestamp)
+    if isinstance(dtype, pl.Datetime):
+        if dtype.time_zone is None:
+            column = column.dt.replace_time_zone(
+                config.time_zone, ambiguous="earliest", non_existent="null"
+            )
+        return column.dt.convert_time_zone("UTC").dt.cast_time_unit("us")
+    per_second = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}[config.time_unit]
+    numbers = column.cast(pl.Int64)
+    if per_second <= 1_000_000:
+        micros = numbers.cast(pl.Int128) * (1_000_000 // per_second)
+    else:
+        micros = (numbers // (per_second // 1_000_000)).cast(pl.Int128)
+    return micros.cast(pl.Int64, strict=False).cast(pl.Datetime("us", "UTC"))
+
+
+def _id(raw: pl.DataFrame, name: str) -> pl.Expr:
+    is_text = raw.schema[name] in (pl.String, pl.Categorical)
+    return pl.col(name).cast(pl.String if is_text else pl.Int64, strict=False)
+
+
+def _is_text(dtype: pa.DataType) -> bool:
+    value = dtype.value_type if pa.types.is_dictionary(dtype) else dtype
+    return (
+        pa.types.is_string(value)
+        or pa.types.is_large_string(value)
+        or pa.types.is_string_view(value)
+    )
+
+
+def _id_type(schema: pa.Schema, name: str) -> IdType:
+    dtype = schema.field(name).type
+    if _is_text(dtype):
+        return "string"
+    if pa.types.is_integer(dtype):
+        return "integer"
+    raise UnfitFileError("wrong_columns", f"{name} must be string or integer, is {dtype}")
+
+
+def _check_time(dtype: pa.DataType, config: InteractionsConfig) -> None:
+    name = config.columns.timestamp
+    if config.time_unit == "datetime" and not pa.types.is_timestamp(dtype):
+        raise UnfitFileError(
+            "wrong_columns",
+            f"{name} must be a Parquet timestamp, is {dtype} (interactions.time_unit)",
+        )
+    if config.time_unit != "datetime" and not pa.types.is_integer(dtype):
+        raise UnfitFileError(
+            "wrong_columns", f"{name} must be an integer, is {dtype} (interactions.time_unit)"
+        )

@@ -1,0 +1,128 @@
+"""First pass over a night's log: judge every row by itself, spread the good over user shards."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+
+from data_contracts.interactions import bounds, broken_rule
+from data_contracts.manifests import LogFile, RefusedFile
+from data_contracts.table_column import IdType
+from tasks.lake import Night
+from tasks.log_files import log_path
+from tasks.log_reader import UnfitFileError, batches, inspect
+from tasks.progress import track
+from tasks.user_shards import ShardWriter
+
+logger = logging.getLogger(__name__)
+IdTypes = tuple[IdType, IdType]
+
+
+class ReadLog(NamedTuple):
+    """What the first pass found."""
+
+    rows: dict[str, int]  # path -> rows, of files that were taken
+    faults: dict[str, pl.DataFrame]  # path -> row_number, rule
+    refused: tuple[RefusedFile, ...]
+    id_types: IdTypes
+
+
+def read_log(
+    night: Night, files: Sequence[LogFile], folder: Path, expected: IdTypes | None
+) -> ReadLog:
+    """Read all files; write good rows to folder, one file per user shard.
+
+    The written rows carry file (place in files) and row_number. A day with a file that
+    cannot be taken is left out as a whole; rows of it that are written already must be
+    dropped by the reader (see ReadLog.rows).
+
+    Args:
+        night: configuration and run date.
+        files: what to read.
+        folder: receives the shards.
+        expected: id types of earlier nights.
+    """
+    refused, expected = _inspect_all(night, files, expected)
+    rows: dict[str, int] = {}
+    faults: dict[str, pl.DataFrame] = {}
+    with ShardWriter(folder, night.config.history.n_user_shards) as writer:
+        for number, file in track(list(enumerate(files)), "reading the log"):
+            if file.partition in refused:
+                continue
+            try:
+                rows[file.path], faults[file.path] = _read(night, file, number, expected, writer)
+            except UnfitFileError as error:
+                refused[file.partition] = _refusal(file, error)
+    waiting = _with_siblings(files, refused)
+    gone = {file.path for file in waiting}
+    return ReadLog(
+        rows={path: count for path, count in rows.items() if path not in gone},
+        faults={path: frame for path, frame in faults.items() if path not in gone},
+        refused=waiting,
+        id_types=expected,
+    )
+
+
+def _inspect_all(
+    night: Night, files: Sequence[LogFile], expected: IdTypes | None
+) -> tuple[dict[date, RefusedFile], IdTypes]:
+    refused: dict[date, RefusedFile] = {}
+    for file in files:
+        try:
+            shape = inspect(log_path(night, file.path), night.config.interactions)
+            types = (shape.user_id_type, shape.item_id_type)
+            expected = expected or types
+            if types != expected:
+                raise UnfitFileError(
+                    "wrong_columns",
+                    f"user and item ids must be {' and '.join(expected)} as in the rest of the "
+                    f"log, are {' and '.join(types)}",
+                )
+        except UnfitFileError as error:
+            refused.setdefault(file.partition, _refusal(file, error))
+    return refused, expected or ("string", "string")
+
+
+def _read(
+    night: Night, file: LogFile, number: int, types: IdTypes, writer: ShardWriter
+) -> tuple[int, pl.DataFrame]:
+    config = night.config.interactions
+    limits = bounds(config, night.run_date, file.partition)
+    rule = broken_rule(
+        night.config.events, limits, text_ids=(types[0] == "string", types[1] == "string")
+    )
+    n_rows, bad = 0, []
+    for batch in batches(log_path(night, file.path), config):
+        judged = batch.with_columns(rule=rule, file=pl.lit(number, dtype=pl.UInt32))
+        n_rows += judged.height
+        is_bad = judged["rule"].is_not_null()
+        bad.append(judged.filter(is_bad).select("row_number", "rule"))
+        writer.write(judged.filter(~is_bad).drop("rule"))
+    empty = pl.DataFrame(schema={"row_number": pl.UInt32, "rule": pl.String})
+    return n_rows, pl.concat([empty, *bad])
+
+
+def _refusal(file: LogFile, error: UnfitFileError) -> RefusedFile:
+    logger.warning("%s is refused and its day waits: %s", file.path, error.reason)
+    return RefusedFile(
+        path=file.path, partition=file.partition, rule=error.rule, reason=error.reason
+    )
+
+
+def _with_siblings(
+    files: Iterable[LogFile], refused: dict[date, RefusedFile]
+) -> tuple[RefusedFile, ...]:
+    waiting = []
+    for file in files:
+        culprit = refused.get(file.partition)
+        if culprit is None:
+            continue
+        sibling = RefusedFile(
+            path=file.path, partition=file.partition, rule="day_waits",
+            reason=f"its day waits for {culprit.path}",
+        )  # fmt: skip
+        waiting.append(culprit if file.path == culprit.path else sibling)
+    return tuple(waiting)

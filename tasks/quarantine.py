@@ -1,0 +1,61 @@
+"""Write refused rows, with every original column and the rule they broke."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from data_contracts.manifests import RefusedFile
+from data_contracts.quarantine import quarantine_schema
+from tasks.files import empty_folder, replace_folder
+from tasks.lake import Night, quarantine_folder
+from tasks.log_files import log_path
+from tasks.table_file import check_table
+
+logger = logging.getLogger(__name__)
+OURS = ("rule", "source_file", "row_number")
+
+
+def write_quarantine(
+    night: Night, faults: Mapping[str, pl.DataFrame], refused: Sequence[RefusedFile]
+) -> Path:
+    """Replace the night's quarantine; return its folder.
+
+    Args:
+        night: whose quarantine it is.
+        faults: for every file with refused rows, their row_number and rule.
+        refused: files that were not taken at all; one row each, with the reason.
+    """
+    staging = empty_folder(night.state / "staging" / "quarantine")
+    parts = [_rows(night, path, rows) for path, rows in sorted(faults.items()) if rows.height]
+    parts += [_file(file) for file in refused]
+    for number, part in enumerate(parts):
+        check_table(quarantine_schema(), part)
+        part.write_parquet(staging / f"part-{number:05d}.parquet")
+    target = quarantine_folder(night.lake, night.run_date)
+    replace_folder(staging, target)
+    return target
+
+
+def _rows(night: Night, path: str, rows: pl.DataFrame) -> pl.DataFrame:
+    log = pl.scan_parquet(log_path(night, path), glob=False)
+    names = log.collect_schema().names()
+    log = log.rename({name: f"original_{name}" for name in names if name in OURS})
+    numbered = log.with_row_index("row_number")
+    wanted = rows.with_columns(pl.col("row_number").cast(pl.UInt32)).lazy()
+    found = numbered.join(wanted, on="row_number", how="inner", maintain_order="left")
+    return (
+        found.with_columns(source_file=pl.lit(path)).collect(engine="streaming").sort("row_number")
+    )
+
+
+def _file(file: RefusedFile) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "rule": [file.rule],
+            "source_file": [file.path],
+            "row_number": pl.Series([None], dtype=pl.UInt32),
+            "reason": [file.reason],
+        }
+    )
