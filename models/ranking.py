@@ -1,7 +1,7 @@
 """Ranking, written once for all models: mask, top-k, ties by item index, in blocks of rows."""
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import scipy.sparse as sp
@@ -12,6 +12,7 @@ from torch import Tensor
 Block = tuple[slice, np.ndarray, np.ndarray]
 
 
+@runtime_checkable
 class FactorModel(Protocol):
     """A model whose scores are ``encode(X) @ decoder.T``, up to the score of seen items."""
 
