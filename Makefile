@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/pip install --disable-pip-version-check --quiet -c constraints.txt
+INSTALL := $(BIN)/pip install --disable-pip-version-check -qq -c constraints.txt
 
 export DO_NOT_TRACK := true
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
