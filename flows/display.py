@@ -16,7 +16,7 @@ from tasks.report_text import interval_text
 from tasks.status import LakeStatus
 from tasks.validating import LogCheck
 
-_OUT = Console(highlight=False, soft_wrap=True)
+_OUT = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 _LOGGERS = ("tasks", "models", "flows")
 
 
@@ -41,6 +41,8 @@ def start_logging() -> None:
         logger.setLevel(logging.INFO)
         logger.addHandler(handler)
         logger.propagate = False
+    logging.getLogger("mlflow").setLevel(logging.WARNING)  # it tells of every table it makes
+    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def error(message: str) -> None:

@@ -1,6 +1,7 @@
 """Log a model to MLflow: a pyfunc that needs numpy only, and its embeddings for analysts."""
 
 import json
+import warnings
 from pathlib import Path
 
 import mlflow
@@ -34,7 +35,8 @@ def log_model(night: Night, run_id: str, files: ArrayFiles, item_ids: pl.Series)
     embeddings = staging / "item_embeddings.parquet"
     _write_embeddings(embeddings, files, item_ids)
     example = [item_ids.head(1).to_list(), item_ids.head(2).to_list()]
-    with mlflow.start_run(run_id=run_id):
+    with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # hints are left out: the signature rules
         mlflow.log_artifact(str(embeddings), "embeddings")
         info = mlflow.pyfunc.log_model(
             name="recommender",
