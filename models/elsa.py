@@ -93,8 +93,8 @@ def loss_and_gradient(W: Float[Tensor, "n_items n_factors"], X: Tensor, Xt: Tens
     q2 = torch.where(moves, q2, floor)
     sq = (n * q2).sqrt()
     scale = 2.0 / (X.shape[0] * W.shape[0])
-    dp = moves * -scale / sq
-    dq2 = moves * scale * p / (2.0 * q2 * sq)
+    dp = torch.where(moves, -scale / sq, 0.0)
+    dq2 = torch.where(moves, scale * p / (2.0 * q2 * sq), 0.0)
     dH = (2.0 * dp - 4.0 * dq2)[:, None] * H + (2.0 * dq2)[:, None] * HG
     dG = (H * dq2[:, None]).T @ H
     dA = (Xt @ dH).addmm_(A, dG, alpha=2.0)

@@ -1,0 +1,154 @@
+"""Ranking: the brute-force list, masks, ties, blocks, and no more memory than a block."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from models.elsa import ELSA
+from models.ranking import rank_items, rank_users, top_k
+from tests.models.largest_tensor import LargestTensor
+from tests.models.strategies import histories, integer_factors, masks
+
+SCORES = st.sampled_from([-np.inf, -2.0, -1.0, 0.0, 1.0, 2.0])  # many ties
+
+
+def brute_force(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lists by sorting each row by falling score, then index."""
+    items = np.full((len(scores), k), -1, dtype=np.int32)
+    values = np.full((len(scores), k), np.nan, dtype=np.float32)
+    for row, line in enumerate(scores):
+        best = sorted(np.flatnonzero(line > -np.inf), key=lambda item: (-line[item], item))[:k]
+        items[row, : len(best)], values[row, : len(best)] = best, line[best]
+    return items, values
+
+
+def joined(blocks) -> tuple[np.ndarray, np.ndarray]:
+    """Return items and scores of all blocks, which must follow each other."""
+    rows, items, scores = zip(*blocks, strict=True)
+    assert [each.start for each in rows] == [0, *(each.stop for each in rows[:-1])]
+    return np.concatenate(items), np.concatenate(scores)
+
+
+@given(
+    scores=arrays(np.float32, st.tuples(st.integers(1, 5), st.integers(1, 12)), elements=SCORES),
+    k=st.integers(1, 14),
+)
+def test_top_k_is_the_sorted_row(scores, k):
+    """Ties are in the order of the items, also where k cuts them; -inf is never listed."""
+    items, values = top_k(scores, k)
+    expected_items, expected_values = brute_force(scores, k)
+    assert items.dtype == np.int32
+    np.testing.assert_array_equal(items, expected_items)
+    np.testing.assert_array_equal(values, expected_values)
+
+
+def test_tie_across_a_large_row_is_cut_by_index():
+    """Where half of a thousand items tie for the last places, the first of them get in."""
+    scores = np.zeros((3, 1000), np.float32)
+    scores[:, ::2] = 1.0
+    scores[1, 999], scores[2, 501] = 2.0, 1.0
+    items, _ = top_k(scores, 5)
+    assert items[0].tolist() == [0, 2, 4, 6, 8]
+    assert items[1].tolist() == [999, 0, 2, 4, 6]
+    assert items[2].tolist() == [0, 2, 4, 6, 8]
+
+
+@pytest.mark.parametrize("score", [np.nan, np.inf])
+def test_score_that_is_not_finite_is_refused(score):
+    """A diverged model ranks nothing."""
+    scores = np.zeros((2, 6), np.float32)
+    scores[1, 4] = score
+    with pytest.raises(ValueError, match="scores must be finite or -inf, got nan or inf"):
+        top_k(scores, 2)
+
+
+@given(data=st.data(), X=histories(), k=st.integers(1, 9), block_size=st.integers(1, 4))
+def test_rank_users_is_brute_force(data, X, k, block_size):
+    """Every user gets the best items that are eligible and unseen, whatever the blocks."""
+    n_items = X.shape[1]
+    model = ELSA(data.draw(integer_factors(n_items, 3)), best_epoch=0)
+    also_seen, eligible = data.draw(masks(X.size)).reshape(X.shape), data.draw(masks(n_items))
+    scores = (X.astype(np.float32) @ model.A) @ model.A.T
+    scores[(X > 0) | also_seen | ~eligible] = -np.inf
+    seen = sp.csr_array(((X > 0) | also_seen).astype(np.int8))
+    blocks = rank_users(
+        model, sp.csr_array(X), seen=seen, eligible=eligible, k=k, block_size=block_size
+    )
+    items, values = joined(blocks)
+    expected_items, expected_values = brute_force(scores, k)
+    np.testing.assert_array_equal(items, expected_items)
+    np.testing.assert_array_equal(values, expected_values)
+
+
+@given(data=st.data(), n_items=st.integers(1, 9), k=st.integers(1, 9), block=st.integers(1, 4))
+def test_rank_items_is_brute_force(data, n_items, k, block):
+    """Every source gets its best eligible neighbours, never itself."""
+    A, eligible = data.draw(integer_factors(n_items, 3)), data.draw(masks(n_items))
+    sources = np.flatnonzero(data.draw(masks(n_items)))
+    sources = np.arange(n_items) if not len(sources) else sources
+    scores = A @ A.T
+    scores[:, ~eligible], scores[np.arange(n_items), np.arange(n_items)] = -np.inf, -np.inf
+    given_sources = None if len(sources) == n_items else sources
+    items, values = joined(
+        rank_items(A, k=k, eligible=eligible, block_size=block, sources=given_sources)
+    )
+    expected_items, expected_values = brute_force(scores[sources], k)
+    np.testing.assert_array_equal(items, expected_items)
+    np.testing.assert_array_equal(values, expected_values)
+
+
+def test_seen_items_do_not_outrank_negative_scores():
+    """Masking by zero would list what the user has: here all else scores below zero."""
+    model = ELSA(np.array([[1.0], [-1.0], [-1.0]], np.float32), best_epoch=0)
+    X = sp.csr_array(np.array([[1.0, 0.0, 0.0]], np.float32))
+    everything = np.ones(3, dtype=bool)
+    ((_, items, scores),) = rank_users(model, X, seen=X, eligible=everything, k=3)
+    assert items.tolist() == [[1, 2, -1]]
+    np.testing.assert_array_equal(scores, [[-1.0, -1.0, np.nan]])
+
+
+def test_no_users_no_lists():
+    """An empty shard has no blocks."""
+    nobody = sp.csr_array((0, 3), dtype=np.float32)
+    model = ELSA(np.ones((3, 2), np.float32), best_epoch=0)
+    everything = np.ones(3, dtype=bool)
+    assert list(rank_users(model, nobody, seen=nobody, eligible=everything, k=2)) == []
+
+
+def test_factors_may_lie_in_a_file(tmp_path, recwarn):
+    """Memory-mapped factors are read, and nothing warns of writing to them."""
+    np.save(tmp_path / "A.npy", np.eye(3, dtype=np.float32))
+    A = np.load(tmp_path / "A.npy", mmap_mode="r")
+    X = sp.csr_array(np.eye(3, dtype=np.float32))
+    everything = np.ones(3, dtype=bool)
+    blocks = rank_users(ELSA(A, best_epoch=0), X, seen=X, eligible=everything, k=1)
+    neighbours = rank_items(A, k=1, eligible=everything)
+    assert joined(blocks)[0].tolist() == joined(neighbours)[0].tolist() == [[1], [0], [0]]
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("wrong", ["X", "seen", "eligible"])
+def test_wrong_number_of_items_is_refused(wrong):
+    """A model and a matrix of different vocabularies are not ranked."""
+    n_items = {"X": 3, "seen": 3, "eligible": 3} | {wrong: 4}
+    X, seen = (sp.csr_array((2, n_items[name]), dtype=np.float32) for name in ("X", "seen"))
+    model = ELSA(np.ones((3, 2), np.float32), best_epoch=0)
+    eligible = np.ones(n_items["eligible"], dtype=bool)
+    with pytest.raises(ValueError, match=r"must agree on n_items, got \{3, 4\}"):
+        next(rank_users(model, X, seen=seen, eligible=eligible, k=1))
+
+
+def test_memory_is_that_of_one_block():
+    """The largest tensor holds the scores of a block, not of all users or items."""
+    n_users, n_items, block = 400, 300, 16
+    A = np.random.default_rng(0).normal(size=(n_items, 4)).astype(np.float32)
+    X = sp.csr_array((n_users, n_items), dtype=np.float32)
+    everything = np.ones(n_items, dtype=bool)
+    model = ELSA(A, best_epoch=0)
+    with LargestTensor() as largest:
+        joined(rank_users(model, X, seen=X, eligible=everything, k=10, block_size=block))
+        joined(rank_items(A, k=10, eligible=everything, block_size=block))
+    assert largest.numel == block * n_items
