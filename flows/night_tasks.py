@@ -25,7 +25,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def on_os_error(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
+def on_os_error(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
     """Retry only what a second try can mend: a broken contract fails at once."""
     return isinstance(state.result(raise_on_failure=False), OSError)
 

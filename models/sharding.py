@@ -1,7 +1,7 @@
 """Which user shard a user belongs to: a hash that never changes with any library."""
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, UInt8
 
 _FNV_OFFSET, _FNV_PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 _HASHED_BYTES = 64  # of a long id; its length is hashed as well
@@ -16,7 +16,7 @@ def shards_of_integers(ids: Int[np.ndarray, " n"], *, n_shards: int) -> Int[np.n
 
 
 def shards_of_strings(
-    data: Int[np.ndarray, " n_bytes"], offsets: Int[np.ndarray, " n_plus_1"], *, n_shards: int
+    data: UInt8[np.ndarray, " n_bytes"], offsets: Int[np.ndarray, " n_plus_1"], *, n_shards: int
 ) -> Int[np.ndarray, " n"]:
     """Return the shard of every string id, shape (n,) int32.
 

@@ -40,7 +40,7 @@ def check_lists(
     )
 
 
-def _check(night: Night, snapshot: SnapshotManifest, staging: Path, key: str) -> CheckManifest:
+def _check(night: Night, snapshot: SnapshotManifest, _staging: Path, key: str) -> CheckManifest:
     eligible = eligible_items(night)
     found = dict.fromkeys(RULES, 0)
     users = 0

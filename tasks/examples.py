@@ -2,7 +2,6 @@
 
 import polars as pl
 
-from data_contracts.manifests import HistoryManifest
 from data_contracts.report import Recommendation, UserExample
 from tasks.catalogue import read_catalogue
 from tasks.lake import Night, shard_name
@@ -10,7 +9,7 @@ from tasks.lake import Night, shard_name
 N_USERS, N_HISTORY, N_TOP = 3, 5, 5
 
 
-def user_examples(night: Night, history: HistoryManifest) -> tuple[UserExample, ...]:
+def user_examples(night: Night) -> tuple[UserExample, ...]:
     """Return the first users (by id) of the first shard that have a middling history."""
     name = f"{shard_name(0)}.parquet"
     rows = pl.read_parquet(night.step("history") / name).filter(pl.col("weight") > 0)

@@ -160,7 +160,9 @@ def _manifest(
     by_day: Counter[date] = Counter()
     for file in files:
         by_day[file.partition] += file.accepted
-    shards = {f"{shard_name(n)}.parquet": part.accepted["n"].sum() for n, part in enumerate(judged)}
+    shards = {
+        f"{shard_name(n)}.parquet": int(part.accepted["n"].sum()) for n, part in enumerate(judged)
+    }
     return IngestManifest(
         step="ingest", run_date=night.run_date, key=key, files=entries(staging, shards),
         log_files=files, refused_files=refused,
@@ -204,6 +206,6 @@ def _refuse_bad_share(
     rules = ", ".join(f"{rule} {count}" for rule, count in manifest.quarantined.items())
     raise ContractViolationError(
         f"{bad} of {manifest.rows} rows are bad ({share:.1%}), more than validation.max_bad_share "
-        f"{validation.max_bad_share:.1%} or max_bad_rows {most} allow: {rules}. Most lie in {worst} "
-        f"({faults[worst].height}). See {quarantine_folder(night.lake, night.run_date)}"
+        f"{validation.max_bad_share:.1%} or max_bad_rows {most} allow: {rules}. Most lie in "
+        f"{worst} ({faults[worst].height}). See {quarantine_folder(night.lake, night.run_date)}"
     )

@@ -43,7 +43,7 @@ def judge_model(night: Night, matrices: MatrixManifest, train: TrainManifest) ->
 
 
 def _judge(
-    night: Night, matrices: MatrixManifest, incumbent: str | None, staging: Path, key: str
+    night: Night, matrices: MatrixManifest, incumbent: str | None, _staging: Path, key: str
 ) -> JudgeManifest:
     config = night.config
     champion = None if incumbent is None else fetch_model(config, incumbent)

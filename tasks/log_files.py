@@ -112,5 +112,5 @@ def _refused_late(file: LogFile, night: Night) -> RefusedFile:
         path=file.path,
         partition=file.partition,
         rule="too_late_file",
-        reason=f"arrived more than {days} days after {file.partition} (interactions.look_back_days)",
+        reason=f"arrived more than {days} days after its day (interactions.look_back_days)",
     )

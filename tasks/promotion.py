@@ -43,7 +43,7 @@ def _promote(
     train: TrainManifest,
     judge: JudgeManifest,
     matrices: MatrixManifest,
-    staging: Path,
+    _staging: Path,
     key: str,
 ) -> PromoteManifest:
     client, name = connect(night.config), night.config.mlflow.registered_model

@@ -88,7 +88,10 @@ def register_model(
         _RUN_DATE: str(night.run_date),
         _TRAINED_UNTIL: str(trained_until),
     }
-    created = client.create_model_version(name, source, run_id=train.mlflow_run_id, tags=tags)
+    created = client.create_model_version(
+        name, source, run_id=train.mlflow_run_id, tags=tags,
+        model_id=source.removeprefix("models:/"),  # a server asks for it
+    )  # fmt: skip
     return str(created.version)
 
 

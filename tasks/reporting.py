@@ -55,7 +55,7 @@ def report_night(
         snapshot=str(night.lake / publish.path),
         is_latest=publish.is_latest,
         quarantine=str(quarantine_folder(night.lake, night.run_date)),
-        examples=user_examples(night, history),
+        examples=user_examples(night),
     )
     write_text(night.folder / "report.json", report.model_dump_json(indent=2) + "\n")
     write_text(night.folder / "report.md", markdown(report))

@@ -1,12 +1,11 @@
-"""Run one night and die by SIGKILL in the middle of one step: a driver for test_kill.
+"""Run one night and die by SIGKILL in the middle of one step: what test_kill runs in a process.
 
-Usage: python kill_inside.py CONFIG RUN_DATE POINT, where POINT is the name of a step (die when
-its files are written but not yet in place), or one of the moments below.
+A point is the name of a step (die when its files are written but not yet in place), or one of
+the moments below.
 """
 
 import os
 import signal
-import sys
 from datetime import date
 from pathlib import Path
 
@@ -16,6 +15,8 @@ import tasks.promotion
 import tasks.snapshot
 import tasks.steps
 import tasks.training
+from data_contracts.config import load_config
+from flows.nightly import nightly
 
 
 def die() -> None:
@@ -64,11 +65,8 @@ def arm(point: str) -> None:
     die_before(module, "commit", when=lambda staging, *rest: staging.name == point)
 
 
-if __name__ == "__main__":
-    config_path, run_date, point = sys.argv[1:]
+def run_until(point: str, config_path: str, run_date: str) -> None:
+    """Run one night, dying at a point; "none" lets it end."""
     if point != "none":
         arm(point)
-    from data_contracts.config import load_config
-    from flows.nightly import nightly
-
     nightly(load_config(Path(config_path)), date.fromisoformat(run_date))

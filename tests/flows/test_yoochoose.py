@@ -1,6 +1,6 @@
 """Five consecutive nights of real clicks: YOOCHOOSE as prepared for ADER, a session is a user."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -26,7 +26,7 @@ NIGHTS = [DAY_0 + timedelta(days=n) for n in range(3, 8)]
 def write_log(lake: Path, clicks: Path) -> None:
     """Write one file per period; the order of the clicks becomes seconds of their day."""
     log = pl.read_parquet(clicks)
-    start = datetime(DAY_0.year, DAY_0.month, DAY_0.day)
+    start = datetime.combine(DAY_0, time())
     for (period,), day in log.filter(pl.col("period") < 8).group_by("period", maintain_order=True):
         folder = lake / "interactions" / f"date={DAY_0 + timedelta(days=int(period))}"
         folder.mkdir(parents=True)

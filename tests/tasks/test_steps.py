@@ -73,7 +73,7 @@ def test_missing_file_does_the_step_again(night):
 
 def test_killed_step_leaves_nothing(night):
     """Staged files are not the step; the next call starts anew."""
-    with pytest.raises(KeyboardInterrupt, match="^$"):
+    with pytest.raises(KeyboardInterrupt, match=r"^$"):
         run(night, Work(night, fail=True))
     assert read_manifest(night.step("some"), Manifest) is None
     work = Work(night)
