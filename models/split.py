@@ -33,13 +33,26 @@ def temporal_holdout(
     before = weight_before_cut > 0
     after = (weight > 0) & ~before
     is_old = np.bincount(user[before], minlength=n_users) > 0
-    n_new = np.bincount(user[after], minlength=n_users)  # of a new user, all items
-    n_asked = np.maximum(1, np.floor((1.0 - fold_in_share) * n_new + 1e-9).astype(int))
-    order = np.lexsort((np.arange(len(user)), first_seen, ~after, user))
-    place = np.empty(len(user), dtype=np.int64)
-    place[order] = np.arange(len(user)) - indptr[user[order]]
-    is_last = after & (place >= (n_new - n_asked)[user])
-    target = np.where(is_old[user], after, is_last & (n_new[user] > 1))
+    met = np.flatnonzero(after & ~is_old[user])  # all items of users without a history
+    shown_new, asked_new = _last_items(user[met], first_seen[met], n_users, 1.0 - fold_in_share)
+    target = after & is_old[user]
+    target[met] = asked_new
     judged = np.bincount(user[target], minlength=n_users) > 0
-    shown = np.where(is_old[user], before, after & ~target)
-    return shown & judged[user], target
+    shown = before & judged[user]
+    shown[met] = shown_new & judged[user[met]]
+    return shown, target
+
+
+def _last_items(
+    user: np.ndarray, first_seen: np.ndarray, n_users: int, share: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split every user's items by time; the last share of two or more is asked, at least one."""
+    n_items = np.bincount(user, minlength=n_users)
+    n_asked = np.maximum(1, np.floor(share * n_items + 1e-9).astype(np.int64))
+    n_asked[n_items < 2] = 0
+    order = np.lexsort((first_seen, user))  # stable: equal times keep the order of items
+    starts = np.cumsum(n_items) - n_items
+    place = np.empty(len(user), dtype=np.int64)
+    place[order] = np.arange(len(user)) - starts[user[order]]
+    asked = place >= (n_items - n_asked)[user]
+    return ~asked, asked

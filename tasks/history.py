@@ -89,18 +89,37 @@ def weigh(night: Night, events: pl.DataFrame) -> pl.DataFrame:
         weight = weight * pl.lit(0.5).pow(age / config.half_life_days)
     fixed = (weight * _FIXED_POINT).round().cast(pl.Int64)
     before = pl.col("timestamp") < day_start(night.cut, zone)
+    users, items = (distinct(events, name) for name in ("user_id", "item_id"))
     summed = (
-        events.select("user_id", "item_id", "timestamp", fixed=fixed, before=before)
-        .group_by("user_id", "item_id")
+        events.with_columns(fixed=fixed, before=before)
+        .join(users, on="user_id")
+        .join(items, on="item_id")
+        .group_by(pair=pl.col("user_id_place") * len(items) + pl.col("item_id_place"))
         .agg(
             weight=pl.col("fixed").sum(),
             weight_before_cut=pl.col("fixed").filter("before").sum(),
             first_seen=pl.col("timestamp").min(),
             n_events=pl.len().cast(pl.UInt32),
         )
+        .sort("pair")
     )
     capped = [
         (pl.col(name) / _FIXED_POINT).clip(upper_bound=config.max_weight).cast(pl.Float32)
         for name in ("weight", "weight_before_cut")
     ]
-    return summed.with_columns(capped).sort("user_id", "item_id")
+    return summed.select(
+        users["user_id"].gather(summed["pair"] // max(len(items), 1)),
+        items["item_id"].gather(summed["pair"] % max(len(items), 1)),
+        *capped,
+        "first_seen",
+        "n_events",
+    )
+
+
+def distinct(events: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Return the sorted values of an id column and their place in that order (int64).
+
+    Grouping and sorting by a pair of places is several times faster than by the ids.
+    """
+    ids = events.select(pl.col(name).unique().sort())
+    return ids.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias(f"{name}_place"))

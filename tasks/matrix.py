@@ -127,7 +127,7 @@ def write_shard(
     user = history["user_id"].rle_id().to_numpy()
     rows = history.join(vocabulary, on="item_id", how="left", maintain_order="left")
     item = rows["item"].to_numpy()
-    order = np.lexsort((item, user))
+    order = np.argsort(user.astype(np.int64) * vocabulary.height + item)
     weight, before, seen = (
         rows[name].to_physical().to_numpy()[order]
         for name in ("weight", "weight_before_cut", "first_seen")

@@ -42,8 +42,7 @@ def judge_shard(
         taken: places of the files whose days were taken.
         id_types: of users and items.
     """
-    name = f"{shard_name(shard)}.parquet"
-    rows = _read(raw / name, taken, id_types)
+    rows = _read(raw / f"{shard_name(shard)}.arrow", taken, id_types)
     is_repeat = repeats(rows)
     rows = rows.with_columns(
         rule=pl.when(_of_bots(rows, night)).then(pl.lit("bot"))
@@ -52,7 +51,7 @@ def judge_shard(
     good = rows.filter(pl.col("rule").is_null())
     events = good.select(EVENT)
     check_table(interactions_schema(*id_types, night.config.events), events)
-    events.write_parquet(target / name, compression="lz4")
+    events.write_parquet(target / f"{shard_name(shard)}.parquet", compression="lz4")
     faults = rows.filter(pl.col("rule").is_not_null()).select("file", "row_number", "rule")
     return Judged(faults, _count(good, files, night))
 
@@ -62,7 +61,7 @@ def _read(path: Path, taken: Sequence[int], id_types: IdTypes) -> pl.DataFrame:
         ids = [pl.String if each == "string" else pl.Int64 for each in id_types]
         schema = dict(zip(EVENT, (*ids, pl.String, pl.Datetime("us", "UTC")), strict=True))
         return pl.DataFrame(schema=schema | {"row_number": pl.UInt32, "file": pl.UInt32})
-    rows = pl.read_parquet(path)
+    rows = pl.read_ipc(path)
     refused = set(rows["file"].unique().to_list()) - set(taken)
     return rows.filter(~pl.col("file").is_in(refused)) if refused else rows
 

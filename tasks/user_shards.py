@@ -1,4 +1,4 @@
-"""Spread rows over user shards, each a Parquet file written as the rows come."""
+"""Spread rows over user shards, each an Arrow file written as the rows come."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -8,18 +8,18 @@ from typing import Self
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
+from pyarrow import ipc
 
 from models.sharding import shards_of_integers, shards_of_strings
 from tasks.lake import shard_name
 
 
 class ShardWriter:
-    """One open Parquet file per user shard; use it in a ``with`` statement."""
+    """One open Arrow file per user shard; use it in a ``with`` statement."""
 
     def __init__(self, folder: Path, n_shards: int) -> None:
         self._folder, self._n_shards = folder, n_shards
-        self._files: dict[int, pq.ParquetWriter] = {}
+        self._files: dict[int, ipc.RecordBatchFileWriter] = {}
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -43,12 +43,12 @@ class ShardWriter:
             table = part.to_arrow(compat_level=pl.CompatLevel.oldest())
             self._file(int(number), table.schema).write_table(table)
 
-    def _file(self, shard: int, schema: pa.Schema) -> pq.ParquetWriter:
+    def _file(self, shard: int, schema: pa.Schema) -> ipc.RecordBatchFileWriter:
         if shard not in self._files:
-            path = self._folder / f"{shard_name(shard)}.parquet"
-            self._files[shard] = self._stack.enter_context(
-                pq.ParquetWriter(path, schema, compression="lz4")
-            )
+            path = self._folder / f"{shard_name(shard)}.arrow"
+            options = ipc.IpcWriteOptions(compression="lz4")
+            writer = ipc.new_file(str(path), schema, options=options)
+            self._files[shard] = self._stack.enter_context(writer)
         return self._files[shard]
 
 
