@@ -10,11 +10,9 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.table import Table
 
+from data_contracts.answer import LakeStatus, LogCheck, QueryResult
 from data_contracts.report import NightReport, UserExample
-from tasks.query import QueryResult
 from tasks.report_text import interval_text
-from tasks.status import LakeStatus
-from tasks.validating import LogCheck
 
 _OUT = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 _LOGGERS = ("tasks", "models", "flows")

@@ -11,20 +11,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from data_contracts.errors import ContractViolationError
-from data_contracts.frozen import Frozen
-from data_contracts.manifests import Verdict
+from data_contracts.ledger import LedgerEntry
 from tasks.files import sync, write_text
-
-
-class LedgerEntry(Frozen):
-    """One night's decision."""
-
-    run_date: date
-    challenger: str
-    verdict: Verdict
-    reason: str
-    champion: str  # version the tables come from after the decision
-    previous: str | None
 
 
 def ledger_path(lake: Path) -> Path:

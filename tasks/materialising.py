@@ -23,13 +23,13 @@ from tasks.matrix import load_shard
 from tasks.progress import track
 from tasks.ranker import Ranker
 from tasks.registry import fetch_model
+from tasks.snapshot import TABLES
 from tasks.stamp import Stamp
 from tasks.steps import code_version, entries, run_step
 from tasks.top_n_table import Lists, write_top_n
 from tasks.vocabulary import read_vocabulary
 
 logger = logging.getLogger(__name__)
-TABLES = ("top_n", "similar_items", "item_embeddings")
 
 
 def materialise_tables(

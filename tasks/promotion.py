@@ -9,6 +9,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric
 
 from data_contracts.errors import GateRejectedError
+from data_contracts.ledger import LedgerEntry
 from data_contracts.manifests import (
     JudgeManifest,
     MatrixManifest,
@@ -16,7 +17,7 @@ from data_contracts.manifests import (
     TrainManifest,
 )
 from tasks.lake import Night
-from tasks.ledger import LedgerEntry, append, read_ledger, standing_before
+from tasks.ledger import append, read_ledger, standing_before
 from tasks.registry import fetch_model, move_aliases, register_model
 from tasks.steps import run_step
 from tasks.tracking import connect

@@ -1,22 +1,13 @@
 """SQL over the latest snapshot."""
 
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
+from data_contracts.answer import QueryResult
 from data_contracts.errors import ConfigError
-from data_contracts.frozen import Frozen
 from tasks.lake import Night
-from tasks.materialising import TABLES
-from tasks.snapshot import latest_snapshot
-
-
-class QueryResult(Frozen):
-    """Column names and rows."""
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Any, ...], ...]
+from tasks.snapshot import TABLES, latest_snapshot
 
 
 def run_query(night: Night, sql: str) -> QueryResult:

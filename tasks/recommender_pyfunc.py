@@ -10,6 +10,7 @@ from typing import Any
 
 import mlflow
 import numpy as np
+import pandas as pd
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 
@@ -25,11 +26,13 @@ class Recommender(PythonModel):
         self.item_ids: list[str | int] = json.loads(item_ids)
         self.index = {item_id: item for item, item_id in enumerate(self.item_ids)}
 
-    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ARG002
-        """Return item ids and scores, best first, for the list in every row of column item_ids.
-
-        MLflow takes the types from the signature; hints here would be read as another one.
-        """
+    def predict(
+        self,
+        context: PythonModelContext,  # noqa: ARG002 - MLflow gives it
+        model_input: pd.DataFrame,
+        params: dict[str, Any] | None = None,
+    ) -> list[dict[str, list[Any]]]:
+        """Return item ids and scores, best first, for the list in every row of column item_ids."""
         n = int((params or {}).get("n", 20))
         return [self._recommend(list(history), n) for history in model_input["item_ids"]]
 

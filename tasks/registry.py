@@ -13,10 +13,11 @@ from mlflow.exceptions import MlflowException
 
 from data_contracts.config import NightlyConfig
 from data_contracts.errors import ContractViolationError
+from data_contracts.ledger import LedgerEntry
 from data_contracts.manifests import MatrixManifest, TrainManifest
 from tasks.files import digest, sha256_of
 from tasks.lake import Night
-from tasks.ledger import LedgerEntry, ledger_path
+from tasks.ledger import ledger_path
 from tasks.logged_model import PARTS, ArrayFiles, log_model
 from tasks.tracking import connect
 from tasks.vocabulary import read_vocabulary

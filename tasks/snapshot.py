@@ -13,6 +13,7 @@ from tasks.lake import Night
 from tasks.steps import commit, is_whole, read_manifest, step_key
 
 logger = logging.getLogger(__name__)
+TABLES = ("top_n", "similar_items", "item_embeddings")
 
 
 class NoSnapshotError(HoarfrostError):

@@ -4,10 +4,10 @@ import contextlib
 from datetime import date
 from pathlib import Path
 
+from data_contracts.answer import LakeStatus, NightStatus
 from data_contracts.errors import HoarfrostError
-from data_contracts.frozen import Frozen
 from tasks.lake import night_folder, nights
-from tasks.ledger import LedgerEntry, read_ledger
+from tasks.ledger import read_ledger
 from tasks.snapshot import NoSnapshotError, latest_snapshot, snapshots
 
 STEPS = (
@@ -21,25 +21,6 @@ STEPS = (
     "check",
     "publish",
 )
-
-
-class NightStatus(Frozen):
-    """How far one night came."""
-
-    run_date: date
-    finished: tuple[str, ...]
-    next_step: str | None
-
-
-class LakeStatus(Frozen):
-    """What a lake holds."""
-
-    lake: str
-    latest: str | None
-    model_version: str | None
-    snapshots: tuple[str, ...]
-    nights: tuple[NightStatus, ...]
-    promotions: tuple[LedgerEntry, ...]
 
 
 def lake_status(lake: Path) -> LakeStatus:

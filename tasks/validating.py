@@ -1,32 +1,15 @@
 """Check a night's log and keep nothing of it."""
 
 import tempfile
-from datetime import date
 from pathlib import Path
 
+from data_contracts.answer import LogCheck
 from data_contracts.errors import HoarfrostError
-from data_contracts.frozen import Frozen
 from data_contracts.interactions import INTERACTION_RULES
-from data_contracts.manifests import RefusedFile
 from tasks.ingest import examine, refuse
 from tasks.lake import Night
 from tasks.log_files import list_log
 from tasks.volume import refuse_missing_day
-
-
-class LogCheck(Frozen):
-    """What a night would take and refuse, and whether it would stop."""
-
-    lake: str
-    run_date: date
-    files: int
-    rows: int
-    accepted: int
-    quarantined: dict[str, int]
-    refused_files: tuple[RefusedFile, ...]
-    rules: dict[str, str]  # rule -> what it asks for
-    problem: str | None  # why the night would stop
-    exit_code: int
 
 
 def validate_log(night: Night) -> LogCheck:

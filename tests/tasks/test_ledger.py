@@ -5,7 +5,8 @@ from datetime import date
 import pytest
 
 from data_contracts.errors import ContractViolationError
-from tasks.ledger import LedgerEntry, append, ledger_path, read_ledger, standing_before
+from data_contracts.ledger import LedgerEntry
+from tasks.ledger import append, ledger_path, read_ledger, standing_before
 
 
 def entry(day, champion="1", verdict="promote"):

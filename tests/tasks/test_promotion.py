@@ -5,8 +5,8 @@ from datetime import date
 import pytest
 
 from data_contracts.errors import GateRejectedError
+from data_contracts.ledger import LedgerEntry
 from data_contracts.manifests import JudgeManifest
-from tasks.ledger import LedgerEntry
 from tasks.promotion import choose_champion
 
 STANDING = LedgerEntry(

@@ -1,0 +1,49 @@
+"""What the reporting commands answer, for people and for scripts."""
+
+from datetime import date
+from typing import Any
+
+from data_contracts.frozen import Frozen
+from data_contracts.ledger import LedgerEntry
+from data_contracts.manifests import RefusedFile
+
+
+class QueryResult(Frozen):
+    """Column names and rows of a query."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+
+class LogCheck(Frozen):
+    """What a night would take and refuse, and whether it would stop."""
+
+    lake: str
+    run_date: date
+    files: int
+    rows: int
+    accepted: int
+    quarantined: dict[str, int]
+    refused_files: tuple[RefusedFile, ...]
+    rules: dict[str, str]  # rule -> what it asks for
+    problem: str | None  # why the night would stop
+    exit_code: int
+
+
+class NightStatus(Frozen):
+    """How far one night came."""
+
+    run_date: date
+    finished: tuple[str, ...]
+    next_step: str | None
+
+
+class LakeStatus(Frozen):
+    """What a lake holds."""
+
+    lake: str
+    latest: str | None
+    model_version: str | None
+    snapshots: tuple[str, ...]
+    nights: tuple[NightStatus, ...]
+    promotions: tuple[LedgerEntry, ...]

@@ -1,0 +1,211 @@
+"""Two nights of the sample shop, end to end: tables, tastes, registry, ledger, quarantine."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import mlflow
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+from data_contracts.config import load_config
+from data_contracts.manifests import IngestManifest
+from data_contracts.report import NightReport
+from data_contracts.sample import SampleLake
+from flows.nightly import nightly
+from models.shop import open_shop
+from tasks.files import sha256_of
+from tasks.lake import Night
+from tasks.ledger import read_ledger
+from tasks.registry import fetch_model
+from tasks.snapshot import latest_snapshot, snapshots
+from tasks.steps import read_manifest
+from tasks.tracking import connect
+from tests.snapshot_bytes import snapshot_bytes
+
+SHOP = {"seed": 3, "n_users": 900, "n_items": 300, "n_days": 12}
+
+
+class Lake(NamedTuple):
+    """A sample lake after two nights, the first of them run twice."""
+
+    path: Path
+    sample: SampleLake
+    first: NightReport
+    bytes_first: dict[str, str]
+    state_first: dict[str, int]
+    bytes_again: dict[str, str]
+    state_again: dict[str, int]
+    second: NightReport
+
+    @property
+    def client(self):
+        """A client of the lake's MLflow."""
+        return connect(load_config(self.path / "hoarfrost.toml"))
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory, prefect_api):
+    """Run the night of the sample twice, then the next one."""
+    from tasks.sample_lake import write_sample_lake
+
+    path = tmp_path_factory.mktemp("nights")
+    sample = write_sample_lake(path, **SHOP)
+    config = load_config(path / "hoarfrost.toml")
+    first = nightly(config, sample.run_date)
+    bytes_first, state_first = snapshot_bytes(path), _written(path)
+    again = nightly(config, sample.run_date)
+    assert again.snapshot == first.snapshot
+    bytes_again, state_again = snapshot_bytes(path), _written(path)
+    second = nightly(config, sample.run_date + timedelta(days=1))
+    return Lake(path, sample, first, bytes_first, state_first, bytes_again, state_again, second)
+
+
+def _written(path: Path) -> dict[str, int]:
+    """When each file of the finished steps was written, but for the last two, done every time."""
+    files = (path / "state" / "nights").rglob("*")
+    return {
+        str(file): file.stat().st_mtime_ns
+        for file in files
+        if file.is_file() and file.parent.name != "publish" and not file.name.startswith("report")
+    }
+
+
+def top_n(lake: Lake) -> pl.DataFrame:
+    """The latest lists."""
+    folder, _ = latest_snapshot(lake.path)
+    return pl.read_parquet(folder / "top_n" / "*.parquet")
+
+
+def test_second_run_does_nothing_again(lake):
+    """Finished steps are used again and no byte of the tables changes."""
+    assert lake.bytes_again == lake.bytes_first
+    assert lake.state_again == lake.state_first
+
+
+def test_next_night_trains_judges_and_publishes_anew(lake):
+    """The second night meets the first one's champion and becomes the latest snapshot."""
+    assert set(lake.second.metrics) == {"challenger", "champion", "popularity"}
+    assert lake.second.snapshot != lake.first.snapshot
+    assert lake.second.is_latest
+    assert [each.run_date for each in snapshots(lake.path)] == [
+        lake.sample.run_date,
+        lake.sample.run_date + timedelta(days=1),
+    ]
+    assert lake.second.drift is not None
+    assert 0.0 < lake.second.drift.overlap < 1.0
+
+
+def test_recommendations_recover_the_planted_tastes(lake):
+    """Lists hold items of their users' tastes far more often than the popular list would."""
+    shop = open_shop(**SHOP)
+    lists = top_n(lake).filter(pl.col("source") == "model")
+    lists = lists.filter(pl.col("rank") <= 5)  # a taste of so small a shop has 15 items
+    night = lake.path / "state" / "nights" / f"run_date={lake.second.run_date}"
+    history = pl.read_parquet(night / "history" / "*.parquet")
+    popular = _number(history["item_id"].value_counts(sort=True)["item_id"].head(5))
+    recovered = shop.taste_of_user[
+        _number(lists["user_id"]), shop.taste_of_item[_number(lists["item_id"])]
+    ].mean()
+    by_popularity = shop.taste_of_user[:, shop.taste_of_item[popular]].mean()
+    assert recovered > 0.5
+    assert recovered > 3 * by_popularity
+
+
+def _number(ids: pl.Series) -> np.ndarray:
+    """The index of users and items that the shop numbers in their ids."""
+    return ids.str.extract(r"(\d+)$").cast(pl.Int64).to_numpy()
+
+
+def test_champion_beats_popularity(lake):
+    """The interval of the gain lies above zero."""
+    assert lake.first.gain_over_popularity["ndcg@100"].low > 0
+    assert lake.second.gain_over_popularity["ndcg@100"].low > 0
+
+
+def test_users_without_usable_history_get_the_popular_list(lake):
+    """They have searched only: no reason is given, and the list is not empty."""
+    lists = top_n(lake)
+    popular = lists.filter(pl.col("source") == "popular")
+    assert popular.height > 0
+    assert popular["because_item_id"].null_count() == popular.height
+    assert lists.filter(pl.col("source") == "model")["because_item_id"].null_count() == 0
+
+
+def test_reasons_are_exact(lake):
+    """The named item adds the stated share of the positive part of the score."""
+    champion = fetch_model(load_config(lake.path / "hoarfrost.toml"), lake.second.champion_version)
+    index = {item_id: n for n, item_id in enumerate(champion.item_ids)}
+    night = lake.path / "state" / "nights" / f"run_date={lake.second.run_date}"
+    history = pl.read_parquet(night / "history" / "*.parquet").filter(pl.col("weight") > 0)
+    lists = top_n(lake).filter(pl.col("source") == "model").sample(50, seed=0)
+    for row in lists.iter_rows(named=True):
+        seen = history.filter(pl.col("user_id") == row["user_id"])
+        seen = seen.filter(pl.col("item_id").is_in(champion.item_ids))
+        a = champion.A[[index[item_id] for item_id in seen["item_id"]]]
+        terms = seen["weight"].to_numpy() * (a @ champion.A[index[row["item_id"]]])
+        best = seen["item_id"][int(terms.argmax())]
+        assert row["because_item_id"] == best
+        assert row["because_share"] == pytest.approx(terms.max() / terms[terms > 0].sum(), rel=1e-3)
+        assert row["score"] == pytest.approx(terms.sum(), rel=1e-3)
+
+
+def test_registry_and_ledger_agree(lake):
+    """The aliases show what the ledger says, and the tables name the champion."""
+    newest = read_ledger(lake.path)[-1]
+    for alias, version in (
+        ("champion", newest.champion),
+        ("challenger", newest.challenger),
+        ("previous", newest.previous),
+    ):
+        assert str(lake.client.get_model_version_by_alias("hoarfrost", alias).version) == version
+    assert top_n(lake)["model_version"].unique().to_list() == [newest.champion]
+
+
+def test_registered_model_answers_with_numpy_only(lake):
+    """The pyfunc recommends for a list of item ids, without them; unknown ones do not count."""
+    connect(load_config(lake.path / "hoarfrost.toml"))
+    model = mlflow.pyfunc.load_model("models:/hoarfrost@champion")
+    history = top_n(lake)["item_id"].unique().sort().head(3).to_list()
+    asked = pd.DataFrame({"item_ids": [history, ["no-such-item"], [*history, "no-such-item"]]})
+    known, unknown, mixed = model.predict(asked, params={"n": 7})
+    assert len(known["item_ids"]) == 7
+    assert not set(known["item_ids"]) & set(history)
+    assert known["scores"] == sorted(known["scores"], reverse=True)
+    assert unknown == {"item_ids": [], "scores": []}
+    assert mixed == known
+
+
+def test_run_holds_metrics_lineage_and_embeddings(lake):
+    """One run per night, with figures per epoch, the digest of its data, npy and Parquet."""
+    night = Night(config=load_config(lake.path / "hoarfrost.toml"), run_date=lake.first.run_date)
+    version = lake.client.get_model_version("hoarfrost", lake.first.champion_version)
+    run = lake.client.get_run(version.run_id)
+    assert run.data.metrics["challenger_ndcg_at_100"] > run.data.metrics["popularity_ndcg_at_100"]
+    assert len(lake.client.get_metric_history(run.info.run_id, "judged_nmse")) > 1
+    assert run.inputs.dataset_inputs[0].dataset.name == f"matrices-{night.run_date}"
+    local = mlflow.artifacts.download_artifacts(
+        run_id=run.info.run_id, artifact_path="embeddings/item_embeddings.parquet"
+    )
+    vectors = pl.read_parquet(local)
+    assert vectors.height == np.count_nonzero(
+        fetch_model(night.config, lake.first.champion_version).counts
+    )
+
+
+def test_every_file_of_a_snapshot_has_its_digest(lake):
+    """The manifest names rows, bytes and sha256 of every table file, and the log files behind."""
+    folder, manifest = latest_snapshot(lake.path)
+    assert {entry.path for entry in manifest.files} == {
+        str(path.relative_to(folder)) for path in folder.rglob("*.parquet")
+    }
+    for entry in manifest.files:
+        path = folder / entry.path
+        assert (sha256_of(path), path.stat().st_size) == (entry.sha256, entry.bytes)
+        assert pl.scan_parquet(path).select(pl.len()).collect().item() == entry.rows
+    ingest = read_manifest(
+        lake.path / "state" / "nights" / f"run_date={manifest.run_date}" / "ingest", IngestManifest
+    )
+    assert manifest.inputs == {file.path: file.sha256 for file in ingest.log_files}
