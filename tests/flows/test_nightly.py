@@ -165,7 +165,7 @@ def test_registry_and_ledger_agree(lake):
 
 
 def test_registered_model_answers_with_numpy_only(lake):
-    """The pyfunc recommends for a list of item ids, without them; unknown ones do not count."""
+    """The pyfunc recommends for a list of ids, without them; unknown ones do not count."""
     connect(load_config(lake.path / "hoarfrost.toml"))
     model = mlflow.pyfunc.load_model("models:/hoarfrost@champion")
     history = top_n(lake)["item_id"].unique().sort().head(3).to_list()
