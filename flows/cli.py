@@ -28,6 +28,7 @@ app = App(
     name="hoarfrost",
     help="Recommendations that form overnight: Parquet logs in, Parquet tables out by morning.",
     help_epilogue=EXIT_CODES,
+    suppress_keyboard_interrupt=False,
 )
 Config = Annotated[Path, Parameter(help="configuration file")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="print JSON for scripts")]
@@ -156,6 +157,9 @@ def main() -> None:
     except HoarfrostError as error:
         display.error(str(error))
         sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        display.error("stopped; the same command goes on from the last finished step")
+        sys.exit(130)
     except Exception as error:  # the last line of defence: say what to send us
         if type(error).__module__.startswith("cyclopts"):
             sys.exit(ConfigError.exit_code)

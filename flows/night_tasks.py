@@ -12,6 +12,7 @@ from prefect.client.schemas.objects import State, TaskRun
 
 from tasks.checking import check_lists
 from tasks.history import build_history
+from tasks.housekeeping import drop_old_state
 from tasks.ingest import ingest
 from tasks.judging import judge_model
 from tasks.materialising import materialise_tables
@@ -51,4 +52,5 @@ promote = _night_task(promote_model)
 materialise = _night_task(materialise_tables)
 check = _night_task(check_lists)
 publish = _night_task(publish_snapshot)
+tidy = _night_task(drop_old_state)
 report = _night_task(report_night)

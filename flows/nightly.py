@@ -19,9 +19,16 @@ from tasks.lock import lake_lock
 from tasks.report_text import markdown
 
 
+def run_name() -> str:
+    """Name a run by its run date, also where that follows from the schedule."""
+    given = flow_run.parameters
+    zone = given["config"].interactions.time_zone
+    return f"night-{given['run_date'] or last_complete_day(flow_run.scheduled_start_time, zone)}"
+
+
 @flow(
     name="nightly",
-    flow_run_name="nightly-{run_date}",
+    flow_run_name=run_name,
     on_cancellation=[stop_children],
     on_failure=[stop_children],
     on_crashed=[stop_children],
@@ -62,6 +69,7 @@ def _run(night: Night) -> NightReport:
     snapshot = night_tasks.materialise(night, ingest, matrices, promoted)
     checked = night_tasks.check(night, history, snapshot)
     published = night_tasks.publish(night, snapshot, checked)
+    night_tasks.tidy(night)
     return night_tasks.report(
         night, ingest, history, matrices, judged, promoted, snapshot, published
     )

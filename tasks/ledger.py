@@ -44,7 +44,8 @@ def read_ledger(lake: Path) -> list[LedgerEntry]:
 def standing_before(entries: list[LedgerEntry], run_date: date) -> LedgerEntry | None:
     """Return the last decision of an earlier run date."""
     earlier = [entry for entry in entries if entry.run_date < run_date]
-    return max(earlier, key=lambda entry: entry.run_date) if earlier else None
+    # sorting is stable: of a night that was decided twice, the second decision stands
+    return sorted(earlier, key=lambda entry: entry.run_date)[-1] if earlier else None
 
 
 def append(lake: Path, entry: LedgerEntry) -> None:

@@ -17,7 +17,7 @@ from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import Metric
 
 from data_contracts.config import ELSAConfig, NightlyConfig
-from data_contracts.errors import HoarfrostError
+from data_contracts.errors import HoarfrostError, TooLittleDataError
 from data_contracts.manifests import MatrixManifest, TrainManifest
 from models.elsa import ELSA, TrainingState, fit_elsa
 from models.fold_in import fold_in_split
@@ -61,7 +61,7 @@ def _train(
     checkpoints = night.state / "checkpoints" / key[:16]
     with training_run(config, night.run_date, key) as run:
         _log_inputs(night, matrices, device)
-        data = hold_out_users(_stack(night, matrices, "train"), config)
+        data = hold_out_users(_training_rows(night, matrices), config)
         fit = functools.partial(_fit, config=config, device=device, run_id=run.info.run_id)
         judged, ndcg = fit(data, checkpoints / JUDGED, n_epochs=config.model.n_epochs)
         final = judged
@@ -158,6 +158,16 @@ def fit_model(
         on_epoch=on_epoch,
         resume=resume,
     )
+
+
+def _training_rows(night: Night, matrices: MatrixManifest) -> sp.csr_array:
+    X = _stack(night, matrices, "train")
+    if not X.nnz:
+        raise TooLittleDataError(
+            f"there is nothing to train on: no event of the log lies before {matrices.cut}, the "
+            "first held-out day (evaluation.holdout_days); wait for another day of log"
+        )
+    return X
 
 
 def _stack(night: Night, matrices: MatrixManifest, name: str) -> sp.csr_array:

@@ -54,3 +54,9 @@ def test_standing_champion_is_that_of_the_last_earlier_night():
     entries = [entry(1, "1"), entry(3, "3"), entry(2, "2")]
     assert standing_before(entries, date(2026, 9, 3)) == entry(2, "2")
     assert standing_before(entries, date(2026, 9, 1)) is None
+
+
+def test_second_decision_of_a_night_stands():
+    """A night that was run again with other data or code has decided anew."""
+    entries = [entry(1, "1"), entry(1, "2")]
+    assert standing_before(entries, date(2026, 9, 2)) == entry(1, "2")
