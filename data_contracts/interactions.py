@@ -18,7 +18,7 @@ from data_contracts.table_column import IdType, id_column
 ROW_RULES = {
     "user_id_missing": "every row says who: user_id is neither null nor empty",
     "item_id_missing": "every row says what: item_id is neither null nor empty",
-    "timestamp_missing": "every row says when",
+    "timestamp_missing": "every row says when, in a time that its zone has",
     "event_type_unknown": "the event type is one of those in [events]",
     "timestamp_ancient": "no time lies before interactions.earliest",
     "timestamp_in_future": "no time lies after the run date",

@@ -26,8 +26,8 @@ class FileShape(NamedTuple):
     """What a file says of itself."""
 
     rows: int
-    user_id_type: IdType
-    item_id_type: IdType
+    user_id_type: IdType | None  # None where the column holds nulls only
+    item_id_type: IdType | None
 
 
 def inspect(path: Path, config: InteractionsConfig) -> FileShape:
@@ -52,12 +52,15 @@ def inspect(path: Path, config: InteractionsConfig) -> FileShape:
             f"needs each of {', '.join(missing)} once, has {', '.join(schema.names[:20])}",
         )
     _check_time(schema.field(columns.timestamp).type, config)
-    if columns.event_type and not _is_text(schema.field(columns.event_type).type):
+    event_type = schema.field(columns.event_type).type if columns.event_type else pa.null()
+    if not _is_text(event_type) and not pa.types.is_null(event_type):
         raise UnfitFileError("wrong_columns", f"{columns.event_type} must be text")
     return FileShape(rows, _id_type(schema, columns.user_id), _id_type(schema, columns.item_id))
 
 
-def batches(path: Path, config: InteractionsConfig) -> Iterator[pl.DataFrame]:
+def batches(
+    path: Path, config: InteractionsConfig, id_types: tuple[IdType, IdType]
+) -> Iterator[pl.DataFrame]:
     """Yield user_id, item_id, event_type, timestamp and row_number, bounded in memory.
 
     Raises:
@@ -76,8 +79,8 @@ def batches(path: Path, config: InteractionsConfig) -> Iterator[pl.DataFrame]:
             for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=names):
                 raw = pl.DataFrame(batch)
                 yield raw.select(
-                    user_id=_id(raw, columns.user_id),
-                    item_id=_id(raw, columns.item_id),
+                    user_id=_id(columns.user_id, id_types[0]),
+                    item_id=_id(columns.item_id, id_types[1]),
                     event_type=event_type,
                     timestamp=moment(raw.schema[columns.timestamp], config),
                     row_number=pl.int_range(start, start + raw.height, dtype=pl.UInt32),
@@ -90,6 +93,8 @@ def batches(path: Path, config: InteractionsConfig) -> Iterator[pl.DataFrame]:
 def moment(dtype: pl.DataType, config: InteractionsConfig) -> pl.Expr:
     """Return the log's time column as moments in UTC, microseconds."""
     column = pl.col(config.columns.timestamp)
+    if dtype == pl.Null:
+        return column.cast(pl.Datetime("us", "UTC"))
     if isinstance(dtype, pl.Datetime):
         if dtype.time_zone is None:
             column = column.dt.replace_time_zone(
@@ -105,9 +110,8 @@ def moment(dtype: pl.DataType, config: InteractionsConfig) -> pl.Expr:
     return micros.cast(pl.Int64, strict=False).cast(pl.Datetime("us", "UTC"))
 
 
-def _id(raw: pl.DataFrame, name: str) -> pl.Expr:
-    is_text = raw.schema[name] in (pl.String, pl.Categorical)
-    return pl.col(name).cast(pl.String if is_text else pl.Int64, strict=False)
+def _id(name: str, id_type: IdType) -> pl.Expr:
+    return pl.col(name).cast(pl.String if id_type == "string" else pl.Int64, strict=False)
 
 
 def _is_text(dtype: pa.DataType) -> bool:
@@ -119,8 +123,10 @@ def _is_text(dtype: pa.DataType) -> bool:
     )
 
 
-def _id_type(schema: pa.Schema, name: str) -> IdType:
+def _id_type(schema: pa.Schema, name: str) -> IdType | None:
     dtype = schema.field(name).type
+    if pa.types.is_null(dtype):
+        return None
     if _is_text(dtype):
         return "string"
     if pa.types.is_integer(dtype):
@@ -130,6 +136,8 @@ def _id_type(schema: pa.Schema, name: str) -> IdType:
 
 def _check_time(dtype: pa.DataType, config: InteractionsConfig) -> None:
     name = config.columns.timestamp
+    if pa.types.is_null(dtype):
+        return
     if config.time_unit == "datetime" and not pa.types.is_timestamp(dtype):
         raise UnfitFileError(
             "wrong_columns",

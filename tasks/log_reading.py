@@ -70,20 +70,21 @@ def _inspect_all(
     night: Night, files: Sequence[LogFile], expected: IdTypes | None
 ) -> tuple[dict[date, RefusedFile], IdTypes]:
     refused: dict[date, RefusedFile] = {}
+    met: tuple[IdType | None, IdType | None] = expected or (None, None)
     for file in files:
         try:
             shape = inspect(log_path(night, file.path), night.config.interactions)
             types = (shape.user_id_type, shape.item_id_type)
-            expected = expected or types
-            if types != expected:
-                raise UnfitFileError(
-                    "wrong_columns",
-                    f"user and item ids must be {' and '.join(expected)} as in the rest of the "
-                    f"log, are {' and '.join(types)}",
-                )
+            met = (met[0] or types[0], met[1] or types[1])
+            for name, got, wanted in zip(("user_id", "item_id"), types, met, strict=True):
+                if got not in (None, wanted):
+                    raise UnfitFileError(
+                        "wrong_columns",
+                        f"{name} must be {wanted} as in the rest of the log, is {got}",
+                    )
         except UnfitFileError as error:
             refused.setdefault(file.partition, _refusal(file, error))
-    return refused, expected or ("string", "string")
+    return refused, (met[0] or "string", met[1] or "string")
 
 
 def _read(
@@ -95,7 +96,7 @@ def _read(
         night.config.events, limits, text_ids=(types[0] == "string", types[1] == "string")
     )
     n_rows, bad = 0, []
-    for batch in batches(log_path(night, file.path), config):
+    for batch in batches(log_path(night, file.path), config, types):
         judged = batch.with_columns(rule=rule, file=pl.lit(number, dtype=pl.UInt32))
         n_rows += judged.height
         is_bad = judged["rule"].is_not_null()
