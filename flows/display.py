@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+import warnings
 from typing import Any
 
 from pydantic import BaseModel
@@ -39,8 +40,8 @@ def start_logging() -> None:
         logger.setLevel(logging.INFO)
         logger.addHandler(handler)
         logger.propagate = False
-    logging.getLogger("mlflow").setLevel(logging.WARNING)  # it tells of every table it makes
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    if not sys.warnoptions:  # what libraries warn of is for developers, who ask for it with -W
+        warnings.simplefilter("ignore")
 
 
 def error(message: str) -> None:
