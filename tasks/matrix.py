@@ -156,6 +156,8 @@ def _save(
     shape: tuple[int, int],
 ) -> None:
     indptr = np.concatenate(([0], np.cumsum(np.bincount(user, minlength=shape[0]))))
-    parts = (indptr.astype(np.int64), item.astype(np.int32), values.astype(np.float32))
+    # scipy wants one type for both index arrays, and would copy a mapped one of another type
+    index = np.int32 if len(item) < 2**31 else np.int64
+    parts = (indptr.astype(index), item.astype(index), values.astype(np.float32))
     for part, array in zip((*_PARTS, "shape"), (*parts, np.asarray(shape)), strict=True):
         np.save(place / f"{name}.{part}.npy", array, allow_pickle=False)
