@@ -50,7 +50,7 @@ def _check(night: Night, snapshot: SnapshotManifest, _staging: Path, key: str) -
         users += history["user_id"].n_unique()
         for rule, count in violations(lists, history, eligible, snapshot, night).items():
             found[rule] += count
-    _refuse(found, snapshot, night)
+    refuse(found, snapshot, night)
     logger.info("check: %d users, every rule kept", users)
     return CheckManifest(step="check", run_date=night.run_date, key=key, rules=found, users=users)
 
@@ -130,7 +130,12 @@ def _wrong_lengths(
     return users.filter(pl.col("n").fill_null(0).cast(pl.Int64) != expected).height
 
 
-def _refuse(found: dict[str, int], snapshot: SnapshotManifest, night: Night) -> None:
+def refuse(found: dict[str, int], snapshot: SnapshotManifest, night: Night) -> None:
+    """Stop the night if any list breaks a rule, or too many users got the popular list.
+
+    Raises:
+        ContractViolationError: with the sentence of every broken rule.
+    """
     broken = {rule: count for rule, count in found.items() if count}
     if broken:
         sentences = "; ".join(f"{RULES[rule]}: {count} broken" for rule, count in broken.items())
