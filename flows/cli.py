@@ -142,6 +142,7 @@ def _yesterday(config: NightlyConfig) -> date:
 
 
 def _night(config: NightlyConfig, run_date: date, *, strict: bool, json: bool) -> None:
+    logging.getLogger("flows").info("night of %s on %s: starting Prefect", run_date, config.lake)
     from flows.nightly import nightly  # Prefect reads its settings on import
 
     report = nightly(config, run_date, strict)
