@@ -34,6 +34,10 @@ app = App(
 Config = Annotated[Path, Parameter(help="configuration file")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="print JSON for scripts")]
 Day = Annotated[datetime | None, Parameter(help="run date, YYYY-MM-DD; by default yesterday")]
+Strict = Annotated[
+    bool,
+    Parameter(negative="", help="end with exit code 5 when the gate rejects the challenger"),
+]
 DEFAULT_CONFIG = Path("hoarfrost.toml")
 
 
@@ -75,16 +79,12 @@ def run(
     *,
     config: Config = DEFAULT_CONFIG,
     day: Annotated[Day, Parameter(name="--date")] = None,
-    strict: Annotated[bool, Parameter(negative="")] = False,
+    strict: Strict = False,
     json: Json = False,
 ) -> None:
     """Run one night; a killed or repeated night goes on from its last finished step.
 
     Example: hoarfrost run --config shop.toml --date 2026-09-29 --strict
-
-    Parameters
-    ----------
-    strict: end with exit code 5 when the gate rejects the challenger
     """
     loaded = load_config(config)
     _night(loaded, day.date() if day else _yesterday(loaded), strict=strict, json=json)

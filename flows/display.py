@@ -10,12 +10,14 @@ from pydantic import BaseModel
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.table import Table
+from rich.text import Text
 
 from data_contracts.answer import LakeStatus, LogCheck, QueryResult
 from data_contracts.report import NightReport, UserExample
 from tasks.report_text import interval_text
 
-_OUT = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+# no markup: a title in brackets is a title
+_OUT = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 140)
 _LOGGERS = ("tasks", "models", "flows")
 
 
@@ -59,12 +61,16 @@ def report(night: NightReport, *, as_json: bool) -> None:
     _metrics(night)
     _log(night)
     tables = ", ".join(f"{name} {rows:,} rows" for name, rows in night.table_rows.items())
-    _OUT.print(f"\n[bold]Tables[/bold]      {night.snapshot}\n            {tables}")
-    _OUT.print(f"[bold]Quarantine[/bold]  {night.quarantine}")
+    _say("\nTables", f"      {night.snapshot}\n            {tables}")
+    _say("Quarantine", f"  {night.quarantine}")
+
+
+def _say(bold: str, plain: str) -> None:
+    _OUT.print(Text.assemble((bold, "bold"), plain))
 
 
 def _example(example: UserExample) -> None:
-    _OUT.print(f"\n[bold]{example.user_id}[/bold] liked: {'; '.join(example.history)}")
+    _say(f"\n{example.user_id}", f" liked: {'; '.join(example.history)}")
     lists = Table("rank", "item", "title", "score", "because of", "share", box=None)
     for line in example.recommendations:
         because = line.because_title or line.because_item_id or line.source
@@ -77,7 +83,7 @@ def _example(example: UserExample) -> None:
 
 
 def _metrics(night: NightReport) -> None:
-    _OUT.print(f"\n[bold]Verdict: {night.verdict}[/bold] ({night.reason})")
+    _say(f"\nVerdict: {night.verdict}", f" ({night.reason})")
     _OUT.print(
         f"Champion is version {night.champion_version}, judged on {night.judged_users:,} users:"
     )
@@ -93,9 +99,7 @@ def _metrics(night: NightReport) -> None:
 
 
 def _log(night: NightReport) -> None:
-    _OUT.print(
-        f"\n[bold]Log[/bold] {night.accepted:,} of {night.rows:,} rows accepted; quarantined:"
-    )
+    _say("\nLog", f" {night.accepted:,} of {night.rows:,} rows accepted; quarantined:")
     rules = Table("rule", "rows", box=None)
     for rule, count in sorted(night.quarantined.items()):
         rules.add_row(rule, f"{count:,}")

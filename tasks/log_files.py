@@ -71,17 +71,23 @@ def _first_day(night: Night, earlier: list[IngestManifest]) -> date:
 
 
 def _find(night: Night) -> Iterator[tuple[Path, date]]:
-    pattern = str(night.lake / night.config.interactions.files)
+    pattern = _pattern(night)
     shape = re.compile(
         "".join(
-            _DATE if part == "{date}" else "[^/]*" if part == "*" else re.escape(part)
-            for part in re.split(r"(\{date\}|\*)", pattern)
+            _MEANING.get(part, re.escape(part)) for part in re.split(r"(\{date\}|\*|\?)", pattern)
         )
     )
-    for path in sorted(glob.glob(pattern.replace("{date}", "????-??-??"))):  # noqa: PTH207
+    wanted = pattern.replace("[", "[[]").replace("{date}", "????-??-??")  # brackets are plain text
+    for path in sorted(glob.glob(wanted)):  # noqa: PTH207
         found = shape.fullmatch(path)
-        if found is not None:
-            yield Path(path), date.fromisoformat(found["date"])
+        if found is None:
+            continue
+        try:
+            partition = date.fromisoformat(found["date"])
+        except ValueError:
+            logger.warning("%s is left out: the calendar has no day %s", path, found["date"])
+            continue
+        yield Path(path), partition
 
 
 def _describe(
