@@ -248,7 +248,7 @@ def load_config(path: Path) -> NightlyConfig:
 
     Raises:
         ConfigError: the file is missing, is not TOML, holds an unknown key or a bad value,
-            or refers to an environment variable that is not set.
+            refers to an environment variable that is not set, or names an unfit folder.
     """
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -260,10 +260,12 @@ def load_config(path: Path) -> NightlyConfig:
         config = NightlyConfig.model_validate(values)
     except ValidationError as error:
         raise ConfigError(f"{path} is not a valid configuration\n{_explain(error)}") from error
-    lake = Path(resolve(config.lake))
+    lake = (path.parent / resolve(config.lake)).resolve()
+    if set("*?[") & set(str(lake)):  # the readers of Parquet would take them for a pattern
+        raise ConfigError(f"lake must be a folder without *, ? and [ in its path, got {lake}")
     if config.mlflow.tracking_uri is not None:
         resolve(config.mlflow.tracking_uri)  # an unset variable fails here, the value stays out
-    return config.model_copy(update={"lake": str((path.parent / lake).resolve())})
+    return config.model_copy(update={"lake": str(lake)})
 
 
 def _explain(error: ValidationError) -> str:

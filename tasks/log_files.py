@@ -1,6 +1,7 @@
 """Find the files of the log that a night has to take."""
 
 import glob
+import logging
 import re
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -12,7 +13,8 @@ from tasks.files import sha256_of
 from tasks.lake import Night, night_folder, nights
 from tasks.steps import read_manifest
 
-_DATE = r"(?P<date>\d{4}-\d{2}-\d{2})"
+logger = logging.getLogger(__name__)
+_MEANING = {"{date}": r"(?P<date>\d{4}-\d{2}-\d{2})", "*": "[^/]*", "?": "[^/]"}
 
 
 class LogListing(NamedTuple):
@@ -71,13 +73,11 @@ def _first_day(night: Night, earlier: list[IngestManifest]) -> date:
 
 
 def _find(night: Night) -> Iterator[tuple[Path, date]]:
-    pattern = _pattern(night)
-    shape = re.compile(
-        "".join(
-            _MEANING.get(part, re.escape(part)) for part in re.split(r"(\{date\}|\*|\?)", pattern)
-        )
-    )
-    wanted = pattern.replace("[", "[[]").replace("{date}", "????-??-??")  # brackets are plain text
+    files = Path(night.config.interactions.files)
+    root = "" if files.is_absolute() else f"{night.lake}/"  # plain text, whatever stands in it
+    parts = re.split(r"(\{date\}|\*|\?)", str(files))
+    shape = re.compile(re.escape(root) + "".join(_MEANING.get(p, re.escape(p)) for p in parts))
+    wanted = glob.escape(root) + str(files).replace("[", "[[]").replace("{date}", "????-??-??")
     for path in sorted(glob.glob(wanted)):  # noqa: PTH207
         found = shape.fullmatch(path)
         if found is None:
@@ -94,6 +94,8 @@ def _describe(
     night: Night, path: Path, partition: date, known: dict[tuple[str, int, int], str]
 ) -> LogFile:
     name = str(path.relative_to(night.lake)) if path.is_relative_to(night.lake) else str(path)
+    if not path.is_file():  # a folder or a link to nowhere: the first pass refuses it
+        return LogFile(path=name, partition=partition, bytes=0, modified_ns=0, sha256="")
     stat = path.stat()
     sha256 = known.get((name, stat.st_size, stat.st_mtime_ns)) or sha256_of(path)
     return LogFile(

@@ -93,3 +93,12 @@ def test_defaults_of_the_text_are_toml():
     """Every value survives a parse by the standard library."""
     parsed = tomllib.loads(config_text())
     assert parsed["events"] == {"view": 1.0, "add_to_cart": 2.0, "purchase": 4.0}
+
+
+def test_lake_whose_path_reads_like_a_pattern_is_refused(tmp_path):
+    """Better at once than as a day that seems to be missing."""
+    path = tmp_path / "shop [eu]" / "hoarfrost.toml"
+    path.parent.mkdir()
+    path.write_text('lake = "lake"\n', encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"without \*, \? and \[ in its path, got .*shop \[eu\]"):
+        load_config(path)
