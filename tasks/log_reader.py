@@ -1,5 +1,6 @@
 """Read one log file in batches, in our own columns and types."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -42,15 +43,7 @@ def inspect(path: Path, config: InteractionsConfig) -> FileShape:
     except (pa.ArrowException, OSError) as error:
         raise UnfitFileError("unreadable_file", f"not a whole Parquet file ({error})") from error
     columns = config.columns
-    wanted = [columns.user_id, columns.item_id, columns.timestamp]
-    missing = [
-        name for name in [*wanted, columns.event_type] if name and schema.names.count(name) != 1
-    ]
-    if missing:
-        raise UnfitFileError(
-            "wrong_columns",
-            f"needs each of {', '.join(missing)} once, has {', '.join(schema.names[:20])}",
-        )
+    _check_names(schema.names, [name for name in columns.model_dump().values() if name])
     _check_time(schema.field(columns.timestamp).type, config)
     event_type = schema.field(columns.event_type).type if columns.event_type else pa.null()
     if not _is_text(event_type) and not pa.types.is_null(event_type):
@@ -77,6 +70,7 @@ def batches(
     try:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=names):
+                batch.validate(full=True)  # text that is no UTF-8 would fail far from here
                 raw = pl.DataFrame(batch)
                 yield raw.select(
                     user_id=_id(columns.user_id, id_types[0]),
@@ -102,12 +96,22 @@ def moment(dtype: pl.DataType, config: InteractionsConfig) -> pl.Expr:
             )
         return column.dt.convert_time_zone("UTC").dt.cast_time_unit("us")
     per_second = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}[config.time_unit]
-    numbers = column.cast(pl.Int64)
+    numbers = column.cast(pl.Int64, strict=False)
     if per_second <= 1_000_000:
         micros = numbers.cast(pl.Int128) * (1_000_000 // per_second)
     else:
         micros = (numbers // (per_second // 1_000_000)).cast(pl.Int128)
     return micros.cast(pl.Int64, strict=False).cast(pl.Datetime("us", "UTC"))
+
+
+def _check_names(names: list[str], wanted: list[str]) -> None:
+    counts = Counter(names)
+    faulty = [name for name in wanted if counts[name] != 1]
+    faulty += [name for name, count in counts.items() if count > 1 and name not in wanted]
+    if faulty:  # quarantine could not keep both columns of one name
+        raise UnfitFileError(
+            "wrong_columns", f"needs each of {', '.join(faulty)} once, has {', '.join(names[:20])}"
+        )
 
 
 def _id(name: str, id_type: IdType) -> pl.Expr:

@@ -40,14 +40,23 @@ def write_quarantine(
 
 def _rows(night: Night, path: str, rows: pl.DataFrame) -> pl.DataFrame:
     log = pl.scan_parquet(log_path(night, path), glob=False)
-    names = log.collect_schema().names()
-    log = log.rename({name: f"original_{name}" for name in names if name in OURS})
-    numbered = log.with_row_index("row_number")
+    numbered = log.rename(_free_names(log.collect_schema().names())).with_row_index("row_number")
     wanted = rows.with_columns(pl.col("row_number").cast(pl.UInt32)).lazy()
     found = numbered.join(wanted, on="row_number", how="inner", maintain_order="left")
     return (
         found.with_columns(source_file=pl.lit(path)).collect(engine="streaming").sort("row_number")
     )
+
+
+def _free_names(names: Sequence[str]) -> dict[str, str]:
+    """Map the log's columns that are called like ours to names that nothing else has."""
+    renamed = {}
+    for name in (name for name in OURS if name in names):
+        free = f"original_{name}"
+        while free in names:
+            free = f"original_{free}"
+        renamed[name] = free
+    return renamed
 
 
 def _file(file: RefusedFile) -> pl.DataFrame:

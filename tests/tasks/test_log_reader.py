@@ -115,3 +115,53 @@ def test_damaged_page_is_found_while_reading(tmp_path):
     path.write_bytes(content)
     with pytest.raises(UnfitFileError, match="cannot be read to its end"):
         read(path)
+
+
+def test_text_that_is_no_utf8_makes_the_file_unreadable(tmp_path):
+    """Found while the file is read, and not somewhere behind."""
+    path = write(tmp_path)
+    table = pq.read_table(path)
+    broken = pa.Array.from_buffers(pa.string(), 1, pa.array([b"\xff\xfe"]).buffers())
+    pq.write_table(table.set_column(0, "user_id", broken), path)
+    with pytest.raises(UnfitFileError, match="cannot be read to its end") as refused:
+        read(path)
+    assert refused.value.rule == "unreadable_file"
+
+
+@pytest.mark.parametrize(
+    ("dtype", "number"), [(pl.Int64, 2**62), (pl.Int64, -(2**62)), (pl.UInt64, 2**63 + 1)]
+)
+def test_number_beyond_all_times_is_missing(tmp_path, dtype, number):
+    """One absurd number costs its row, and not the file."""
+    path = write(tmp_path, timestamp=pl.Series([number], dtype=dtype))
+    assert read(path, time_unit="s")["timestamp"].to_list() == [None]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pa.string(),
+        pa.large_string(),
+        pa.string_view(),
+        pa.dictionary(pa.int32(), pa.string()),
+        pa.dictionary(pa.int8(), pa.string()),
+    ],
+)
+def test_text_of_any_kind_is_the_same_text(tmp_path, kind):
+    """However a tool encodes its strings."""
+    path = write(tmp_path)
+    table, column = pq.read_table(path), pa.array(["Žofie"], kind)
+    for place, name in enumerate(["user_id", "item_id", "event_type"]):
+        table = table.set_column(place, name, column)
+    pq.write_table(table, path)
+    assert pq.read_schema(path).field("user_id").type == kind
+    assert read(path).select("user_id", "item_id", "event_type").row(0) == ("Žofie",) * 3
+
+
+@pytest.mark.parametrize("dtype", [pl.Int8, pl.Int32, pl.Int64, pl.UInt32])
+def test_whole_numbers_of_any_width_are_the_same_ids(tmp_path, dtype):
+    """They are 64 bits wide from here on."""
+    path = write(tmp_path, user_id=pl.Series([7], dtype=dtype))
+    rows = read(path, id_types=("integer", "string"))
+    assert rows.schema["user_id"] == pl.Int64
+    assert rows["user_id"].to_list() == [7]
