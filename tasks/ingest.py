@@ -35,7 +35,7 @@ def ingest(night: Night) -> IngestManifest:
     """
     listing = list_log(night)
     refuse_missing_day(night, has_files=listing.has_run_date)
-    _refuse_other_shards(night)
+    refuse_other_shards(night)
     return run_step(
         night,
         "ingest",
@@ -98,6 +98,17 @@ def refuse(night: Night, found: Examined) -> None:
     _refuse_run_date(night, found.manifest.refused_files)
     _refuse_bad_share(night, found.manifest, found.faults)
     refuse_small_day(night, found.manifest.accepted_by_day, earlier_ingests(night))
+
+
+def refuse_other_shards(night: Night) -> None:
+    """Raise ConfigError if the number of user shards is not that of earlier nights."""
+    n_shards = night.config.history.n_user_shards
+    for manifest in earlier_ingests(night):
+        if manifest.n_user_shards != n_shards:
+            raise ConfigError(
+                f"history.n_user_shards must stay {manifest.n_user_shards} as in the night of "
+                f"{manifest.run_date}, got {n_shards}: set it back, or start a new lake"
+            )
 
 
 def _judge_shards(
@@ -172,16 +183,6 @@ def _manifest(
         quarantined=dict(sorted(quarantined.items())), accepted_by_day=dict(by_day),
         late_rows=counts["late"].sum(),
     )  # fmt: skip
-
-
-def _refuse_other_shards(night: Night) -> None:
-    n_shards = night.config.history.n_user_shards
-    for manifest in earlier_ingests(night):
-        if manifest.n_user_shards != n_shards:
-            raise ConfigError(
-                f"history.n_user_shards must stay {manifest.n_user_shards} as in the night of "
-                f"{manifest.run_date}, got {n_shards}: set it back, or start a new lake"
-            )
 
 
 def _refuse_run_date(night: Night, refused: Sequence[RefusedFile]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from data_contracts.answer import LogCheck
 from data_contracts.errors import HoarfrostError
 from data_contracts.interactions import INTERACTION_RULES
-from tasks.ingest import examine, refuse
+from tasks.ingest import examine, refuse, refuse_other_shards
 from tasks.lake import Night
 from tasks.log_files import list_log
 from tasks.volume import refuse_missing_day
@@ -17,9 +17,11 @@ def validate_log(night: Night) -> LogCheck:
 
     Raises:
         TooLittleDataError: there is no file for the run date.
+        ConfigError: the number of user shards is not that of earlier nights.
     """
     listing = list_log(night)
     refuse_missing_day(night, has_files=listing.has_run_date)
+    refuse_other_shards(night)
     with tempfile.TemporaryDirectory(prefix="hoarfrost-") as folder:
         found = examine(night, listing, Path(folder), key="")
     problem, exit_code = None, 0
