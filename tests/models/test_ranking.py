@@ -56,6 +56,13 @@ def test_tie_across_a_large_row_is_cut_by_index():
     assert items[2].tolist() == [0, 2, 4, 6, 8]
 
 
+def test_long_lists_of_ties_are_sorted_rows():
+    """Sorting is stable at every length, not only where a short sort happens to be."""
+    scores = np.random.default_rng(0).integers(0, 3, (4, 3000)).astype(np.float32)
+    items, _ = top_k(scores, 1500)
+    np.testing.assert_array_equal(items, brute_force(scores, 1500)[0])
+
+
 @pytest.mark.parametrize("score", [np.nan, np.inf])
 def test_score_that_is_not_finite_is_refused(score):
     """A diverged model ranks nothing."""
