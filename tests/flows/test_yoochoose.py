@@ -41,7 +41,7 @@ def configuration(lake: Path) -> NightlyConfig:
         lake=str(lake),
         interactions=InteractionsConfig(columns=InteractionColumns(event_type="")),
         history=HistoryConfig(window_days=3, half_life_days=None),
-        model=ELSAConfig(n_factors=64, n_epochs=4),
+        model=ELSAConfig(n_factors=32, n_epochs=3),
         tables=TablesConfig(n_top=10),
     )
 
