@@ -9,6 +9,9 @@ from data_contracts.errors import ConfigError
 from tasks.lake import Night
 from tasks.snapshot import TABLES, latest_snapshot
 
+# no table name may mean a variable of ours
+_SETTINGS: dict[str, str | bool | int | float | list[str]] = {"python_enable_replacements": False}
+
 
 def run_query(night: Night, sql: str) -> QueryResult:
     """Return the answer of one SQL statement over views of the latest snapshot.
@@ -21,7 +24,7 @@ def run_query(night: Night, sql: str) -> QueryResult:
         ConfigError: DuckDB refuses the statement.
     """
     folder, _ = latest_snapshot(night.lake)
-    with duckdb.connect() as connection:
+    with duckdb.connect(config=_SETTINGS) as connection:
         for table in TABLES:
             _view(connection, table, folder / table / "*.parquet")
         items = night.lake / night.config.items.files
