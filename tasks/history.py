@@ -19,7 +19,7 @@ from tasks.steps import entries, run_step
 from tasks.table_file import check_table
 
 logger = logging.getLogger(__name__)
-_FIXED_POINT = 2**32  # weights are summed as integers, so their order does not matter
+_FIXED_POINT = 2**40  # of max_weight: summed as integers, so the order does not matter
 _DAY_US = 86_400_000_000
 
 
@@ -79,15 +79,18 @@ def weigh(night: Night, events: pl.DataFrame) -> pl.DataFrame:
     """Return one row per user and item: decayed and capped weights, first event, number of events.
 
     An event of weight w and age a days adds w 0.5^(a / half-life); age counts from the end
-    of the run date.
+    of the run date. However old, what has a weight never falls to 0: the item was met.
     """
     config, zone = night.config.history, night.config.interactions.time_zone
     end = day_start(night.run_date + timedelta(days=1), zone)
-    weight = pl.col("event_type").replace_strict(night.config.events, return_dtype=pl.Float64)
+    # cut at the cap already here: no sum of cut events can leave the range of integers
+    weights = {event: min(w / config.max_weight, 1.0) for event, w in night.config.events.items()}
+    undecayed = pl.col("event_type").replace_strict(weights, return_dtype=pl.Float64)
+    weight = undecayed * _FIXED_POINT
     if config.half_life_days is not None:
         age = (pl.lit(end) - pl.col("timestamp")).dt.total_microseconds() / _DAY_US
         weight = weight * pl.lit(0.5).pow(age / config.half_life_days)
-    fixed = (weight * _FIXED_POINT).round().cast(pl.Int64)
+    fixed = pl.max_horizontal(weight.round().cast(pl.Int64), (undecayed > 0).cast(pl.Int64))
     before = pl.col("timestamp") < day_start(night.cut, zone)
     users, items = (distinct(events, name) for name in ("user_id", "item_id"))
     summed = (
@@ -104,7 +107,7 @@ def weigh(night: Night, events: pl.DataFrame) -> pl.DataFrame:
         .sort("pair")
     )
     capped = [
-        (pl.col(name) / _FIXED_POINT).clip(upper_bound=config.max_weight).cast(pl.Float32)
+        ((pl.col(name) / _FIXED_POINT).clip(upper_bound=1.0) * config.max_weight).cast(pl.Float32)
         for name in ("weight", "weight_before_cut")
     ]
     return summed.select(

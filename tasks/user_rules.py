@@ -45,8 +45,8 @@ def judge_shard(
     rows = _read(raw / f"{shard_name(shard)}.arrow", taken, id_types)
     is_repeat = repeats(rows)
     rows = rows.with_columns(
-        rule=pl.when(_of_bots(rows, night)).then(pl.lit("bot"))
-        .when(is_repeat).then(pl.lit("duplicate"))
+        rule=pl.when(is_repeat).then(pl.lit("duplicate"))
+        .when(_of_bots(rows, is_repeat, night)).then(pl.lit("bot"))
     )  # fmt: skip
     good = rows.filter(pl.col("rule").is_null())
     events = good.select(EVENT)
@@ -66,15 +66,19 @@ def _read(path: Path, taken: Sequence[int], id_types: IdTypes) -> pl.DataFrame:
     return rows.filter(~pl.col("file").is_in(refused)) if refused else rows
 
 
-def _of_bots(rows: pl.DataFrame, night: Night) -> pl.Series:
+def _of_bots(rows: pl.DataFrame, is_repeat: pl.Series, night: Night) -> pl.Series:
+    # events are counted, not rows: a log that is delivered twice makes nobody a bot
     most = night.config.validation.max_events_per_user_day
-    busy = rows.group_by("user_id").len().filter(pl.col("len") > most)["user_id"]
+    events = rows.filter(~is_repeat)
+    busy = events.group_by("user_id").len().filter(pl.col("len") > most)["user_id"]
     if not len(busy):
         return pl.repeat(value=False, n=rows.height, eager=True)
     zone = night.config.interactions.time_zone
     day = pl.col("timestamp").dt.convert_time_zone(zone).dt.date()
     suspects = pl.col("user_id").is_in(busy.implode())
-    return rows.select(suspects & (pl.len().over("user_id", day) > most)).to_series()
+    n_events = pl.col("is_event").sum().over("user_id", day)
+    counted = rows.with_columns(is_event=~is_repeat)
+    return counted.select(suspects & (n_events > most)).to_series()
 
 
 def _count(good: pl.DataFrame, files: Sequence[LogFile], night: Night) -> pl.DataFrame:
