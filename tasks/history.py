@@ -83,14 +83,15 @@ def weigh(night: Night, events: pl.DataFrame) -> pl.DataFrame:
     """
     config, zone = night.config.history, night.config.interactions.time_zone
     end = day_start(night.run_date + timedelta(days=1), zone)
-    # cut at the cap already here: no sum of cut events can leave the range of integers
-    weights = {event: min(w / config.max_weight, 1.0) for event, w in night.config.events.items()}
-    undecayed = pl.col("event_type").replace_strict(weights, return_dtype=pl.Float64)
-    weight = undecayed * _FIXED_POINT
+    shares = {event: weight / config.max_weight for event, weight in night.config.events.items()}
+    undecayed = pl.col("event_type").replace_strict(shares, return_dtype=pl.Float64)
+    share = undecayed
     if config.half_life_days is not None:
         age = (pl.lit(end) - pl.col("timestamp")).dt.total_microseconds() / _DAY_US
-        weight = weight * pl.lit(0.5).pow(age / config.half_life_days)
-    fixed = pl.max_horizontal(weight.round().cast(pl.Int64), (undecayed > 0).cast(pl.Int64))
+        share = share * pl.lit(0.5).pow(age / config.half_life_days)
+    # one event alone is cut at the cap as well: else a sum could leave the range of integers
+    fixed = (share.clip(upper_bound=1.0) * _FIXED_POINT).round().cast(pl.Int64)
+    fixed = pl.max_horizontal(fixed, (undecayed > 0).cast(pl.Int64))
     before = pl.col("timestamp") < day_start(night.cut, zone)
     users, items = (distinct(events, name) for name in ("user_id", "item_id"))
     summed = (

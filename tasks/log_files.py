@@ -29,7 +29,9 @@ def list_log(night: Night) -> LogListing:
     """Return the files no earlier night has taken, in order of day and path."""
     earlier = earlier_ingests(night)
     taken = {(file.path, file.sha256) for manifest in earlier for file in manifest.log_files}
+    names = {name for name, _ in taken}
     known = _known_digests(night, earlier)
+    forgotten = night.run_date - timedelta(days=night.config.history.window_days)
     first = _first_day(night, earlier)
     new: list[LogFile] = []
     late: list[RefusedFile] = []
@@ -38,13 +40,16 @@ def list_log(night: Night) -> LogListing:
         if partition > night.run_date:
             continue
         days.add(partition)
-        if partition < first and not earlier:
-            continue  # before the window of a new lake
+        if partition <= forgotten and partition < first:
+            continue  # no history would keep it
+        if partition < first and _name(night, path) not in names:  # late, whatever it holds:
+            late.append(_refused_late(night, path, partition))  # not read, be it night after night
+            continue
         file = _describe(night, path, partition, known)
         if (file.path, file.sha256) in taken:
             continue
         if partition < first:
-            late.append(_refused_late(file, night))
+            late.append(_refused_late(night, path, partition))
         else:
             new.append(file)
     return LogListing(tuple(new), tuple(late), night.run_date in days)
@@ -93,7 +98,7 @@ def _find(night: Night) -> Iterator[tuple[Path, date]]:
 def _describe(
     night: Night, path: Path, partition: date, known: dict[tuple[str, int, int], str]
 ) -> LogFile:
-    name = str(path.relative_to(night.lake)) if path.is_relative_to(night.lake) else str(path)
+    name = _name(night, path)
     if not path.is_file():  # a folder or a link to nowhere: the first pass refuses it
         return LogFile(path=name, partition=partition, bytes=0, modified_ns=0, sha256="")
     stat = path.stat()
@@ -107,6 +112,10 @@ def _describe(
     )
 
 
+def _name(night: Night, path: Path) -> str:
+    return str(path.relative_to(night.lake)) if path.is_relative_to(night.lake) else str(path)
+
+
 def _known_digests(night: Night, earlier: list[IngestManifest]) -> dict[tuple[str, int, int], str]:
     own = read_manifest(night.step("ingest"), IngestManifest)
     manifests = [*earlier, own] if own else earlier
@@ -114,11 +123,11 @@ def _known_digests(night: Night, earlier: list[IngestManifest]) -> dict[tuple[st
     return {(file.path, file.bytes, file.modified_ns): file.sha256 for file in files}
 
 
-def _refused_late(file: LogFile, night: Night) -> RefusedFile:
+def _refused_late(night: Night, path: Path, partition: date) -> RefusedFile:
     days = night.config.interactions.look_back_days
     return RefusedFile(
-        path=file.path,
-        partition=file.partition,
+        path=_name(night, path),
+        partition=partition,
         rule="too_late_file",
         reason=f"arrived more than {days} days after its day (interactions.look_back_days)",
     )

@@ -95,6 +95,37 @@ def test_user_of_weightless_events_is_known(lake):
     assert dan["weight"].to_list() == [0.0]
 
 
+def test_old_event_never_falls_to_nothing(tmp_path):
+    """After forty half-lives and more, what was met is still told from what was not."""
+    long_ago = DAY - timedelta(days=300)
+    write_day(tmp_path, [("ann", "tea", "view", at(1, long_ago))], day=long_ago)
+    write_day(tmp_path, [("ann", "cup", "search", at(1))])
+    settings = {"events": EVENTS, "history": {"half_life_days": 0.1}}
+    tonight = night(tmp_path, **settings)
+    manifest = build_history(tonight, ingest(tonight))
+    weights = dict(read_history(tonight).select("item_id", "weight").iter_rows())
+    assert weights["cup"] == 0.0
+    assert 0.0 < weights["tea"] < 1e-9
+    assert manifest.interactions == 1
+
+
+@pytest.mark.parametrize(("weight", "expected"), [(1e300, 10.0), (30.0, 10.0), (12.0, 6.0)])
+def test_cap_comes_after_the_decay(tmp_path, weight, expected):
+    """An event above the cap is first halved by its day; no weight is too large to be summed."""
+    write_day(tmp_path, [("ann", "tea", "view", at(0))])
+    tonight = night(tmp_path, events={"view": weight}, history={"half_life_days": 1.0})
+    build_history(tonight, ingest(tonight))
+    assert read_history(tonight)["weight"].to_list() == [expected]
+
+
+def test_many_heavy_events_are_cut_at_the_cap(tmp_path):
+    """Their sum must not leave the range of the integers it is made of."""
+    write_day(tmp_path, [("ann", "tea", "view", at(k / 10)) for k in range(220)])
+    tonight = night(tmp_path, events={"view": 1e7}, history={"half_life_days": None})
+    build_history(tonight, ingest(tonight))
+    assert read_history(tonight)["weight"].to_list() == [10.0]
+
+
 def test_events_outside_the_window_are_forgotten(lake):
     """A window of one day holds the run date alone."""
     settings = SETTINGS | {"history": SETTINGS["history"] | {"window_days": 1}}

@@ -66,6 +66,20 @@ def test_bot_loses_its_day_and_keeps_the_others(tmp_path):
     assert manifest.accepted == 2
 
 
+def test_log_that_is_delivered_twice_makes_no_bot(tmp_path):
+    """Events count, not rows; a bot's repeats are repeats all the same."""
+    rows = [("u1", f"i{k}", "view", at(k)) for k in range(8)]
+    for name in "ab":
+        write_day(tmp_path, rows, name=name)
+    limits = {"max_bad_share": 1.0, "max_events_per_user_day": 8}
+    manifest = ingest(night(tmp_path, validation=limits))
+    assert (manifest.accepted, manifest.quarantined) == (8, {"duplicate": 8})
+    write_day(tmp_path, [GOOD, *((user, f"j{k}", "view", at(k)) for user in ("u1", "u2")
+                                 for k in range(8))], name="a")  # fmt: skip
+    manifest = ingest(night(tmp_path, validation=limits))
+    assert (manifest.accepted, manifest.quarantined) == (8, {"bot": 17})
+
+
 def test_missing_empty_and_small_days_are_told_apart(tmp_path):
     """Each stops the night with its own word, and quarantine can be looked at."""
     with pytest.raises(TooLittleDataError, match="is missing"):

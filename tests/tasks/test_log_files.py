@@ -1,6 +1,7 @@
 """Which files of the log a night takes: windows, patterns, and what is no file of the log."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -48,6 +49,30 @@ def test_nights_that_were_skipped_are_made_up_for(tmp_path):
     assert [(file.partition, file.rule) for file in listing.late] == [
         (days_before(9), "too_late_file")
     ]
+
+
+def test_days_before_the_window_are_never_late(tmp_path):
+    """They were there before the lake, and are not named night after night."""
+    write_days(tmp_path, *range(1, 30))
+    ingest(night(tmp_path, days_before(1), history={"window_days": 10}))
+    write_days(tmp_path, 0)
+    listing = list_log(night(tmp_path, history={"window_days": 10}))
+    assert (new_days(listing), listing.late) == ([0], ())
+
+
+def test_late_file_is_named_without_being_read(tmp_path):
+    """Its name and its day say enough; a taken file that is rewritten too late is late as well."""
+    write_days(tmp_path, 1, 5, 6)
+    ingest(night(tmp_path, days_before(1)))
+    write_days(tmp_path, 0)
+    write_day(tmp_path, good_rows(3, days_before(5)), day=days_before(5))  # of other content
+    (tmp_path / "interactions" / f"date={days_before(6)}" / "part-0.parquet").touch()
+    unreadable = tmp_path / "interactions" / f"date={days_before(4)}" / "never.parquet"
+    unreadable.parent.mkdir()
+    unreadable.symlink_to("/proc/self/mem")  # a file whose first byte is an error to read
+    listing = list_log(night(tmp_path))
+    assert new_days(listing) == [0]
+    assert [Path(file.path).name for file in listing.late] == ["part-0.parquet", "never.parquet"]
 
 
 def test_look_back_is_counted_in_days(tmp_path):
