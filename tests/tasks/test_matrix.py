@@ -30,7 +30,9 @@ VOCABULARY = pl.DataFrame(
 )
 PLACE = dict(VOCABULARY.iter_rows())
 START = datetime(2026, 9, 1, tzinfo=UTC)
-ENTRY = st.tuples(st.sampled_from([0.0, 0.5, 2.0]), st.sampled_from([0, 1]), st.integers(0, 9))
+ENTRY = st.tuples(
+    st.sampled_from([0.0, 0.5, 2.0]), st.sampled_from([0, 0.25, 1]), st.integers(0, 9)
+)
 HISTORIES = st.dictionaries(
     st.tuples(st.sampled_from("abcd"), st.sampled_from(sorted(PLACE))), ENTRY, max_size=16
 )
