@@ -5,9 +5,7 @@ import logging
 import shutil
 import time
 import warnings
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import mlflow
 import numpy as np
@@ -16,13 +14,13 @@ from mlflow.data.dataset_source_registry import resolve_dataset_source
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import Metric
 
-from data_contracts.config import ELSAConfig, NightlyConfig
+from data_contracts.config import NightlyConfig
 from data_contracts.errors import HoarfrostError, TooLittleDataError
 from data_contracts.manifests import MatrixManifest, TrainManifest
-from models.elsa import ELSA, TrainingState, fit_elsa
-from models.fold_in import fold_in_split
+from models.elsa import ELSA, TrainingState
 from tasks.checkpoint import load_checkpoint, save_checkpoint
 from tasks.device import choose_device
+from tasks.fitting import FitData, fit_model, hold_out_users
 from tasks.lake import Night
 from tasks.matrix import load_shard
 from tasks.steps import content_digest, entries, read_manifest, run_step
@@ -30,13 +28,6 @@ from tasks.tracking import training_run
 
 logger = logging.getLogger(__name__)
 JUDGED, FINAL = "judged", "final"
-
-
-class FitData(NamedTuple):
-    """Rows to fit, and held-out users as (fold-in, target) for early stopping."""
-
-    X: sp.csr_array
-    validation: tuple[sp.csr_array, sp.csr_array] | None
 
 
 def train_model(night: Night, matrices: MatrixManifest) -> TrainManifest:
@@ -61,7 +52,10 @@ def _train(
     checkpoints = night.state / "checkpoints" / key[:16]
     with training_run(config, night.run_date, key) as run:
         _log_inputs(night, matrices, device)
-        data = hold_out_users(_training_rows(night, matrices), config)
+        data = hold_out_users(
+            _training_rows(night, matrices), config.training,
+            fold_in_share=config.evaluation.fold_in_share, seed=config.seed,
+        )  # fmt: skip
         fit = functools.partial(_fit, config=config, device=device, run_id=run.info.run_id)
         judged, ndcg = fit(data, checkpoints / JUDGED, n_epochs=config.model.n_epochs)
         final = judged
@@ -85,23 +79,6 @@ def _train(
     shutil.rmtree(checkpoints, ignore_errors=True)
     logger.info("train: best epoch %d, %.1f s on %s", judged.best_epoch, seconds, device)
     return manifest
-
-
-def hold_out_users(X: sp.csr_array, config: NightlyConfig) -> FitData:
-    """Return the rows to fit and the users held out for early stopping, none in a tiny lake."""
-    training = config.training
-    candidates = np.flatnonzero(np.diff(X.indptr) > 1)
-    n_held_out = min(
-        training.max_validation_users, int(training.validation_share * len(candidates))
-    )
-    if n_held_out < 1:
-        return FitData(X, None)
-    rng = np.random.default_rng(config.seed)
-    held_out = np.sort(rng.choice(candidates, n_held_out, replace=False))
-    kept = np.setdiff1d(np.arange(X.shape[0]), held_out)
-    target_share = 1.0 - config.evaluation.fold_in_share
-    validation = fold_in_split(X[held_out], target_share=target_share, seed=config.seed)
-    return FitData(X[kept], validation)
 
 
 def _fit(
@@ -132,32 +109,6 @@ def _fit(
         on_epoch=on_epoch, resume=resume,
     )  # fmt: skip
     return model, best
-
-
-def fit_model(
-    data: FitData,
-    config: ELSAConfig,
-    *,
-    n_epochs: int,
-    seed: int,
-    device: str,
-    on_epoch: Callable[[int, dict[str, float], TrainingState], None],
-    resume: TrainingState | None,
-) -> ELSA:
-    """Turn configuration into arguments; nothing else does."""
-    return fit_elsa(
-        data.X,
-        n_factors=config.n_factors,
-        n_epochs=n_epochs,
-        batch_size=config.batch_size,
-        learning_rate=config.learning_rate,
-        patience=config.patience,
-        validation=data.validation,
-        seed=seed,
-        device=device,
-        on_epoch=on_epoch,
-        resume=resume,
-    )
 
 
 def _training_rows(night: Night, matrices: MatrixManifest) -> sp.csr_array:

@@ -1,0 +1,61 @@
+"""Configuration turned into a fit: which rows teach, which users stop it early."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from data_contracts.config import ELSAConfig, TrainingConfig
+from models.elsa import ELSA, TrainingState, fit_elsa
+from models.fold_in import fold_in_split
+
+
+class FitData(NamedTuple):
+    """Rows to fit, and held-out users as (fold-in, target) for early stopping."""
+
+    X: sp.csr_array
+    validation: tuple[sp.csr_array, sp.csr_array] | None
+
+
+def hold_out_users(
+    X: sp.csr_array, training: TrainingConfig, *, fold_in_share: float, seed: int
+) -> FitData:
+    """Return the rows to fit and the users held out for early stopping, none if X is tiny."""
+    candidates = np.flatnonzero(np.diff(X.indptr) > 1)
+    n_held_out = min(
+        training.max_validation_users, int(training.validation_share * len(candidates))
+    )
+    if n_held_out < 1:
+        return FitData(X, None)
+    rng = np.random.default_rng(seed)
+    held_out = np.sort(rng.choice(candidates, n_held_out, replace=False))
+    kept = np.setdiff1d(np.arange(X.shape[0]), held_out)
+    validation = fold_in_split(X[held_out], target_share=1.0 - fold_in_share, seed=seed)
+    return FitData(X[kept], validation)
+
+
+def fit_model(
+    data: FitData,
+    config: ELSAConfig,
+    *,
+    n_epochs: int,
+    seed: int,
+    device: str,
+    on_epoch: Callable[[int, dict[str, float], TrainingState], None] | None = None,
+    resume: TrainingState | None = None,
+) -> ELSA:
+    """Turn configuration into arguments; nothing else does."""
+    return fit_elsa(
+        data.X,
+        n_factors=config.n_factors,
+        n_epochs=n_epochs,
+        batch_size=config.batch_size,
+        learning_rate=config.learning_rate,
+        patience=config.patience,
+        validation=data.validation,
+        seed=seed,
+        device=device,
+        on_epoch=on_epoch,
+        resume=resume,
+    )
