@@ -1,106 +1,80 @@
 """ELSA: a linear shallow autoencoder whose item-item matrix has low rank and a zero diagonal."""
 
-import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import scipy.sparse as sp
-import torch
-from jaxtyping import Float
-from torch import Tensor
+from jaxtyping import Float, Int
 
+from models.elsa_cpu import CpuEngine
+from models.elsa_start import spectral_start, warm_start, xavier_start
+from models.elsa_state import Parameter, TrainingState, fresh_state
+from models.elsa_torch import TorchEngine, exact_form
 from models.metric import evaluate
+from models.nadam import Schedule
+from models.tempering import popularity_power, scale_items
 
 Validation = tuple[sp.csr_array, sp.csr_array]
-_NORM_FLOOR = 1e-12
+OnEpoch = Callable[[int, dict[str, float], TrainingState], None]
+Scale = Float[np.ndarray, " n_items"]
 
 
 @dataclass(frozen=True)
 class ELSA:
-    """Fitted ELSA; scores are ``X (A Aᵀ - I)``."""
+    """Fitted ELSA; scores are ``(X diag(input_scale) (A Aᵀ - I)) diag(output_scale)``."""
 
     A: Float[np.ndarray, "n_items n_factors"]
-    best_epoch: int
+    input_scale: Scale | None = None  # none is all ones
+    output_scale: Scale | None = None
+    best_epoch: int = 0
+
+    def temper(self, X: sp.csr_array) -> sp.csr_array:
+        """Return X as the model reads it: item j adds x_j a_j·a_i to the score of item i."""
+        return X if self.input_scale is None else scale_items(X, self.input_scale)
 
     def encode(self, X: sp.csr_array) -> Float[np.ndarray, "batch n_factors"]:
-        """Return users' factors X A, float32."""
-        return np.asarray(X @ self.A, dtype=np.float32)
+        """Return users' factors, float32."""
+        return np.asarray(self.temper(X) @ self.A, dtype=np.float32)
 
-    @property
+    @cached_property
     def decoder(self) -> Float[np.ndarray, "n_items n_factors"]:
-        """Return A: scores of unseen items are ``encode(X) @ decoder.T``."""
-        return self.A
+        """Return A by the output scale: scores of unseen items are ``encode(X) @ decoder.T``."""
+        return self.A if self.output_scale is None else self.A * self.output_scale[:, None]
 
     def scores(self, X: sp.csr_array) -> Float[np.ndarray, "batch n_items"]:
         """Return dense scores, for small batches."""
-        return np.asarray(self.encode(X) @ self.A.T - X.toarray(), dtype=np.float32)
+        tempered = self.temper(X)
+        scores = tempered @ self.A @ self.A.T - tempered.toarray()
+        scale = 1.0 if self.output_scale is None else self.output_scale
+        return np.asarray(scores * scale, dtype=np.float32)
 
 
-@dataclass(frozen=True)
-class TrainingState:
-    """All that a training needs to go on after an epoch, to the bit."""
-
-    weights: np.ndarray  # (n_items, n_factors)
-    exp_avg: np.ndarray  # first moment of NAdam
-    exp_avg_sq: np.ndarray  # second moment of NAdam
-    best_weights: np.ndarray
-    mu_product: float
-    step: int
-    epoch: int
-    best_epoch: int
-    best_metric: float
-
-
-OnEpoch = Callable[[int, dict[str, float], TrainingState], None]
-
-
-class Gradient(NamedTuple):
-    """Loss of a batch and its gradient with respect to W."""
-
-    loss: Float[Tensor, ""]
-    gradient: Float[Tensor, "n_items n_factors"]
-
-
-def loss_and_gradient(W: Float[Tensor, "n_items n_factors"], X: Tensor, Xt: Tensor) -> Gradient:
-    """Return the NMSE of a batch and its exact gradient, without a users x items buffer.
-
-    Reference: Vančura et al., RecSys 2022, doi:10.1145/3523227.3551482 (loss and model). With
-    h = x A and G = AᵀA, both x·y and |y|² are functions of h and G alone, so nothing of
-    the size of y is formed.
+def tempered_elsa(
+    A: Float[np.ndarray, "n_items n_factors"],
+    counts: Int[np.ndarray, " n_items"],
+    *,
+    alpha: float,
+    beta: float,
+    best_epoch: int = 0,
+) -> ELSA:
+    """Return the model of factors that learned from so many users per item.
 
     Args:
-        W: parameter; its normalised rows are A.
-        X: sparse batch, shape (batch, n_items), every row with at least one item.
-        Xt: its transpose, sparse.
-
-    Returns:
-        Mean of (x/|x| - y/|y|)² over batch and items, and dL/dW. A row whose y vanishes, up
-        to rounding, has no direction: it adds its loss and no gradient.
+        A: item factors with unit rows.
+        counts: users who had the item in training.
+        alpha: inputs were divided by counts^alpha.
+        beta: scores are multiplied by counts^beta.
+        best_epoch: epoch of the factors.
     """
-    norm = W.norm(dim=1, keepdim=True).clamp_min(_NORM_FLOOR)
-    A = W / norm
-    G = A.T @ A  # (n_factors, n_factors)
-    H = X @ A  # (batch, n_factors)
-    n = _squared_rows(X)
-    hh = (H * H).sum(dim=1)
-    HG = H @ G
-    p = hh - n  # x·y
-    q2 = (HG * H).sum(dim=1) - 2.0 * hh + n  # |y|²
-    floor = torch.finfo(W.dtype).eps * n
-    moves = q2 > floor
-    q2 = torch.where(moves, q2, floor)
-    sq = (n * q2).sqrt()
-    scale = 2.0 / (X.shape[0] * W.shape[0])
-    dp = torch.where(moves, -scale / sq, 0.0)
-    dq2 = torch.where(moves, scale * p / (2.0 * q2 * sq), 0.0)
-    dH = (2.0 * dp - 4.0 * dq2)[:, None] * H + (2.0 * dq2)[:, None] * HG
-    dG = (H * dq2[:, None]).T @ H
-    dA = (Xt @ dH).addmm_(A, dG, alpha=2.0)
-    radial = (A * dA).sum(dim=1, keepdim=True)
-    dW = dA.addcmul_(A, radial, value=-1.0).div_(norm)
-    return Gradient(scale * (1.0 - p / sq).sum(), dW)
+    return ELSA(
+        A,
+        input_scale=popularity_power(counts, -alpha) if alpha else None,
+        output_scale=popularity_power(counts, beta) if beta else None,
+        best_epoch=best_epoch,
+    )
 
 
 def fit_elsa(
@@ -111,6 +85,10 @@ def fit_elsa(
     batch_size: int,
     learning_rate: float,
     seed: int,
+    alpha: float = 0.0,
+    beta: float = 0.0,
+    start: Literal["xavier", "spectral"] = "xavier",
+    warm: Float[np.ndarray, "n_items n_earlier"] | None = None,
     device: str = "cpu",
     patience: int | None = None,
     validation: Validation | None = None,
@@ -128,10 +106,15 @@ def fit_elsa(
         batch_size: rows per step.
         learning_rate: step size of NAdam.
         seed: start and order of the rows.
+        alpha: inputs are divided by popularity^alpha, see models/tempering.py.
+        beta: scores are multiplied by popularity^beta.
+        start: at random, or at the leading singular vectors of X.
+        warm: factors of an earlier model over these items, zero rows where an item is new.
         device: torch device.
         patience: epochs without a better validation nDCG@100 before the fit stops.
         validation: fold-in and target of held-out users, both (n_held_out, n_items).
-        on_epoch: called after every epoch with its number (from 1), figures and state.
+        on_epoch: called after every epoch with its number (from 1), figures and state; the
+            state's arrays change with the next epoch.
         resume: state to go on from; the result is that of an uninterrupted fit, to the bit.
 
     Raises:
@@ -139,24 +122,28 @@ def fit_elsa(
         ArithmeticError: the loss is not finite.
     """
     rows = _filled_rows(X)
-    state = resume or _start(X.shape[1], n_factors, seed)
-    if state.weights.shape != (X.shape[1], n_factors):
-        asked = (X.shape[1], n_factors)
-        raise ValueError(f"weights to resume must have shape {asked}, got {state.weights.shape}")
-    W, optimizer = _restore(state, learning_rate, device)
-    known = np.bincount(X.indices, minlength=X.shape[1]) > 0
+    counts = np.bincount(rows.indices, minlength=X.shape[1])
+    tempered = scale_items(rows, popularity_power(counts, -alpha))
+    state = _own(resume) if resume else _begin(tempered, n_factors, seed, start=start, warm=warm)
+    _check_shape(state, (X.shape[1], n_factors))
+    engine = _engine(tempered, state.parameter, device=device)
     while state.epoch < n_epochs and not _is_stale(state, patience):
-        loss = _run_epoch(W, optimizer, rows, batch_size, seed=seed, epoch=state.epoch + 1)
-        metrics = {"nmse": loss}
+        order = np.random.default_rng([seed, state.epoch + 1]).permutation(rows.shape[0])
+        losses, schedule = engine.run_epoch(
+            order, batch_size=batch_size, learning_rate=learning_rate, schedule=state.schedule
+        )
+        parameter = engine.parameter
+        _check_finite(losses, parameter, state.epoch + 1)
+        metrics = {"nmse": float(losses.mean())}
         if validation is not None:
-            model = ELSA(_unit_rows(W), state.epoch + 1)
-            values = evaluate(model, fold_in=validation[0], target=validation[1], eligible=known)
-            metrics["ndcg@100"] = float(values["ndcg@100"].mean())
-        state = _advance(state, W, optimizer, metrics.get("ndcg@100"))
+            model = tempered_elsa(parameter.A, counts, alpha=alpha, beta=beta)
+            metrics["ndcg@100"] = _validate(model, validation, counts)
+        state = _advance(state, parameter, schedule, metrics.get("ndcg@100"))
         if on_epoch is not None:
             on_epoch(state.epoch, metrics, state)
-    best = torch.from_numpy(state.best_weights)
-    return ELSA(_unit_rows(best), state.best_epoch)
+    return tempered_elsa(
+        state.best_factors, counts, alpha=alpha, beta=beta, best_epoch=state.best_epoch
+    )
 
 
 def _filled_rows(X: sp.csr_array) -> sp.csr_array:
@@ -168,97 +155,62 @@ def _filled_rows(X: sp.csr_array) -> sp.csr_array:
     return X[np.flatnonzero(filled)]
 
 
-def _start(n_items: int, n_factors: int, seed: int) -> TrainingState:
-    bound = np.sqrt(6.0 / (n_items + n_factors))  # Xavier
-    shape = (n_items, n_factors)
-    W = np.random.default_rng(seed).uniform(-bound, bound, shape).astype(np.float32)
-    zeros = np.zeros(shape, np.float32)
-    return TrainingState(
-        weights=W, exp_avg=zeros, exp_avg_sq=zeros, best_weights=W, mu_product=1.0,
-        step=0, epoch=0, best_epoch=0, best_metric=-1.0,
-    )  # fmt: skip
+def _begin(
+    X: sp.csr_array, n_factors: int, seed: int, *, start: str, warm: np.ndarray | None
+) -> TrainingState:
+    if warm is not None:
+        return fresh_state(*warm_start(X, warm, n_factors, seed))
+    if start == "spectral":
+        return fresh_state(*spectral_start(X, n_factors, seed))
+    return fresh_state(*xavier_start(X.shape[1], n_factors, seed))
 
 
-def _restore(
-    state: TrainingState, learning_rate: float, device: str
-) -> tuple[Tensor, torch.optim.NAdam]:
-    W = torch.tensor(state.weights, device=device)
-    optimizer = torch.optim.NAdam([W], lr=learning_rate)
-    optimizer.state[W] = {
-        "step": torch.tensor(float(state.step)),
-        "mu_product": torch.tensor(state.mu_product),
-        "exp_avg": torch.tensor(state.exp_avg, device=device),
-        "exp_avg_sq": torch.tensor(state.exp_avg_sq, device=device),
-    }
-    return W, optimizer
+def _own(state: TrainingState) -> TrainingState:
+    return state.holding(Parameter(*(np.array(each) for each in state.parameter)))
+
+
+def _check_shape(state: TrainingState, asked: tuple[int, int]) -> None:
+    if state.factors.shape != asked:
+        raise ValueError(f"factors to resume must have shape {asked}, got {state.factors.shape}")
+
+
+def _engine(X: sp.csr_array, parameter: Parameter, *, device: str) -> CpuEngine | TorchEngine:
+    scale = 2.0 / X.shape[1]  # makes the mean of 1 - cos the NMSE
+    if device == "cpu":
+        return CpuEngine(X, parameter, scale=scale)
+    return TorchEngine(X, parameter, device=device, form=exact_form(scale=scale))
+
+
+def _check_finite(losses: np.ndarray, parameter: Parameter, epoch: int) -> None:
+    seen = np.append(losses, parameter.norm.sum())  # the last step has no loss that would show it
+    bad = np.flatnonzero(~np.isfinite(seen))
+    if len(bad):
+        raise ArithmeticError(
+            f"the loss must be finite, got {seen[bad[0]]} in epoch {epoch}, batch {bad[0]}: "
+            "a lower learning_rate may help, and the weights of X must be finite"
+        )
+
+
+def _validate(model: ELSA, validation: Validation, counts: np.ndarray) -> float:
+    fold_in, target = validation
+    values = evaluate(model, fold_in=fold_in, target=target, eligible=counts > 0)
+    return float(values["ndcg@100"].mean())
 
 
 def _advance(
-    state: TrainingState, W: Tensor, optimizer: torch.optim.NAdam, metric: float | None
+    state: TrainingState, parameter: Parameter, schedule: Schedule, metric: float | None
 ) -> TrainingState:
-    moments = optimizer.state[W]
-    weights = W.cpu().numpy().copy()
-    better = metric is None or metric > state.best_metric
-    return TrainingState(
-        weights=weights,
-        exp_avg=moments["exp_avg"].cpu().numpy().copy(),
-        exp_avg_sq=moments["exp_avg_sq"].cpu().numpy().copy(),
-        best_weights=weights if better else state.best_weights,
-        mu_product=float(moments["mu_product"]),
-        step=int(moments["step"]),
-        epoch=state.epoch + 1,
-        best_epoch=state.epoch + 1 if better else state.best_epoch,
-        best_metric=metric if better and metric is not None else state.best_metric,
-    )
+    after = replace(
+        state.holding(parameter),
+        mu_product=schedule.mu_product, step=schedule.step, epoch=state.epoch + 1,
+    )  # fmt: skip
+    if metric is None:
+        return replace(after, best_factors=parameter.A, best_epoch=after.epoch)
+    if metric > state.best_metric:
+        best = parameter.A.copy()
+        return replace(after, best_factors=best, best_epoch=after.epoch, best_metric=metric)
+    return after
 
 
 def _is_stale(state: TrainingState, patience: int | None) -> bool:
     return patience is not None and state.epoch - state.best_epoch >= patience
-
-
-def _run_epoch(
-    W: Tensor,
-    optimizer: torch.optim.NAdam,
-    X: sp.csr_array,
-    batch_size: int,
-    *,
-    seed: int,
-    epoch: int,
-) -> float:
-    order = np.random.default_rng([seed, epoch]).permutation(X.shape[0])
-    losses = []
-    for start in range(0, len(order), batch_size):
-        batch = X[order[start : start + batch_size]]
-        loss, W.grad = loss_and_gradient(W, _sparse(batch, W), _sparse(batch.T.tocsr(), W))
-        optimizer.step()
-        losses.append(loss)
-    losses.append(W.sum())  # the last step has no loss that would show it
-    for batch_index, loss in enumerate(torch.stack(losses).tolist()):
-        if not np.isfinite(loss):
-            raise ArithmeticError(
-                f"the loss must be finite, got {loss} in epoch {epoch}, batch {batch_index}: "
-                "a lower learning_rate may help, and the weights of X must be finite"
-            )
-    return float(torch.stack(losses[:-1]).mean())
-
-
-def _sparse(X: sp.csr_array, like: Tensor) -> Tensor:
-    index = torch.int32 if X.nnz < 2**31 else torch.int64
-    with warnings.catch_warnings():  # torch calls its CSR tensors beta, once per process
-        warnings.simplefilter("ignore", UserWarning)
-        return torch.sparse_csr_tensor(
-            torch.as_tensor(X.indptr, dtype=index, device=like.device),
-            torch.as_tensor(X.indices, dtype=index, device=like.device),
-            torch.as_tensor(X.data, dtype=like.dtype, device=like.device),
-            size=X.shape,
-            check_invariants=False,
-        )
-
-
-def _squared_rows(X: Tensor) -> Tensor:
-    values = X.values().square()
-    return torch.segment_reduce(values, "sum", offsets=X.crow_indices().to(torch.int64))
-
-
-def _unit_rows(W: Tensor) -> np.ndarray:
-    return torch.nn.functional.normalize(W, dim=1).cpu().numpy()

@@ -36,7 +36,7 @@ def from_arrays(A: np.ndarray, counts: np.ndarray, n_items: int) -> Contender:
     factors[: len(A)] = A * known[: len(A), None]
     all_counts = np.zeros(n_items, dtype=np.int64)
     all_counts[: len(counts)] = counts
-    return Contender(ELSA(A=factors, best_epoch=0), known, all_counts)
+    return Contender(ELSA(factors), known, all_counts)
 
 
 def from_step(night: Night, fit: str, n_items: int) -> Contender:

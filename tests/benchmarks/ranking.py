@@ -25,7 +25,7 @@ def generate(users: int, items: int, factors: int) -> tuple[ELSA, sp.csr_array]:
     values = np.ones(users * 30, np.float32)
     X = sp.csr_array((values, rng.integers(0, items, users * 30), indptr), shape=(users, items))
     X.sum_duplicates()
-    return ELSA(A, best_epoch=0), X
+    return ELSA(A), X
 
 
 def ours(model: ELSA, X: sp.csr_array, top: int) -> np.ndarray:

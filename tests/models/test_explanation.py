@@ -44,7 +44,7 @@ def test_reason_times_share_is_part_of_the_score(X, seed):
     A = np.random.default_rng(seed).random((X.shape[1], 3), dtype=np.float32) + 0.1
     items = np.argmin(X, axis=1).astype(np.int32)[:, None]  # unseen, but where all is seen
     because, share = explain(A, sp.csr_array(X), items)
-    scores = ELSA(A, best_epoch=0).encode(sp.csr_array(X)) @ A.T
+    scores = ELSA(A).encode(sp.csr_array(X)) @ A.T
     for user, item in enumerate(items[:, 0]):
         term = X[user, because[user, 0]] * (A[because[user, 0]] @ A[item])
         np.testing.assert_allclose(share[user, 0] * scores[user, item], term, rtol=1e-4)

@@ -77,7 +77,7 @@ def test_evaluation_is_the_definition_of_sorted_scores(X, data, block_size):
     shown = X.copy()
     for user, items in asked.items():
         shown[user, sorted(items)] = 0.0
-    model = ELSA(data.draw(integer_factors(n_items, 2)), best_epoch=0)
+    model = ELSA(data.draw(integer_factors(n_items, 2)))
     eligible = np.arange(n_items) != 0
     got = evaluate(
         model,

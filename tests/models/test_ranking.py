@@ -76,7 +76,7 @@ def test_score_that_is_not_finite_is_refused(score):
 def test_rank_users_is_brute_force(data, X, k, block_size):
     """Every user gets the best items that are eligible and unseen, whatever the blocks."""
     n_items = X.shape[1]
-    model = ELSA(data.draw(integer_factors(n_items, 3)), best_epoch=0)
+    model = ELSA(data.draw(integer_factors(n_items, 3)))
     also_seen, eligible = data.draw(masks(X.size)).reshape(X.shape), data.draw(masks(n_items))
     scores = (X.astype(np.float32) @ model.A) @ model.A.T
     scores[(X > 0) | also_seen | ~eligible] = -np.inf
@@ -109,7 +109,7 @@ def test_rank_items_is_brute_force(data, n_items, k, block):
 
 def test_seen_items_do_not_outrank_negative_scores():
     """Masking by zero would list what the user has: here all else scores below zero."""
-    model = ELSA(np.array([[1.0], [-1.0], [-1.0]], np.float32), best_epoch=0)
+    model = ELSA(np.array([[1.0], [-1.0], [-1.0]], np.float32))
     X = sp.csr_array(np.array([[1.0, 0.0, 0.0]], np.float32))
     everything = np.ones(3, dtype=bool)
     ((_, items, scores),) = rank_users(model, X, seen=X, eligible=everything, k=3)
@@ -120,7 +120,7 @@ def test_seen_items_do_not_outrank_negative_scores():
 def test_no_users_no_lists():
     """An empty shard has no blocks."""
     nobody = sp.csr_array((0, 3), dtype=np.float32)
-    model = ELSA(np.ones((3, 2), np.float32), best_epoch=0)
+    model = ELSA(np.ones((3, 2), np.float32))
     everything = np.ones(3, dtype=bool)
     assert list(rank_users(model, nobody, seen=nobody, eligible=everything, k=2)) == []
 
@@ -131,7 +131,7 @@ def test_factors_may_lie_in_a_file(tmp_path, recwarn):
     A = np.load(tmp_path / "A.npy", mmap_mode="r")
     X = sp.csr_array(np.eye(3, dtype=np.float32))
     everything = np.ones(3, dtype=bool)
-    blocks = rank_users(ELSA(A, best_epoch=0), X, seen=X, eligible=everything, k=1)
+    blocks = rank_users(ELSA(A), X, seen=X, eligible=everything, k=1)
     neighbours = rank_items(A, k=1, eligible=everything)
     assert joined(blocks)[0].tolist() == joined(neighbours)[0].tolist() == [[1], [0], [0]]
     assert not recwarn.list
@@ -142,7 +142,7 @@ def test_wrong_number_of_items_is_refused(wrong):
     """A model and a matrix of different vocabularies are not ranked."""
     n_items = {"X": 3, "seen": 3, "eligible": 3} | {wrong: 4}
     X, seen = (sp.csr_array((2, n_items[name]), dtype=np.float32) for name in ("X", "seen"))
-    model = ELSA(np.ones((3, 2), np.float32), best_epoch=0)
+    model = ELSA(np.ones((3, 2), np.float32))
     eligible = np.ones(n_items["eligible"], dtype=bool)
     with pytest.raises(ValueError, match=r"must agree on n_items, got \{3, 4\}"):
         next(rank_users(model, X, seen=seen, eligible=eligible, k=1))
@@ -154,7 +154,7 @@ def test_memory_is_that_of_one_block():
     A = np.random.default_rng(0).normal(size=(n_items, 4)).astype(np.float32)
     X = sp.csr_array((n_users, n_items), dtype=np.float32)
     everything = np.ones(n_items, dtype=bool)
-    model = ELSA(A, best_epoch=0)
+    model = ELSA(A)
     with LargestTensor() as largest:
         joined(rank_users(model, X, seen=X, eligible=everything, k=10, block_size=block))
         joined(rank_items(A, k=10, eligible=everything, block_size=block))

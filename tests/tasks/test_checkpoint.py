@@ -1,5 +1,7 @@
 """Checkpoints: what was saved comes back, and a torn one is not trusted."""
 
+import copy
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -13,7 +15,11 @@ X = sp.csr_array((np.random.default_rng(0).random((9, 12)) < 0.4).astype(np.floa
 def states(n_epochs):
     """The state after every epoch of a fit."""
     found = []
-    fit_elsa(X, n_epochs=n_epochs, on_epoch=lambda _, __, state: found.append(state), **SETTINGS)
+
+    def keep(_epoch, _metrics, state):
+        found.append(copy.deepcopy(state))  # its arrays change with the next epoch
+
+    fit_elsa(X, n_epochs=n_epochs, on_epoch=keep, **SETTINGS)
     return found
 
 
@@ -31,14 +37,14 @@ def test_newest_state_is_loaded_and_the_folder_does_not_grow(tmp_path):
     loaded = load_checkpoint(tmp_path)
     assert loaded is not None
     assert loaded.epoch == 5
-    assert len(list(tmp_path.glob("weights-*.npy"))) == 2
+    assert len(list(tmp_path.glob("factors-*.npy"))) == 2
 
 
 def test_torn_checkpoint_is_not_trusted(tmp_path):
     """An array that does not have its digest, or is gone, means none."""
     assert load_checkpoint(tmp_path) is None
     save_checkpoint(tmp_path, states(1)[0])
-    path = tmp_path / "weights-1.npy"
+    path = tmp_path / "factors-1.npy"
     path.write_bytes(path.read_bytes()[:-1])
     assert load_checkpoint(tmp_path) is None
     path.unlink()

@@ -1,0 +1,129 @@
+"""ELSA's exact form on the CPU: one pass over the parameter, in tiles that stay in the cache.
+
+While a tile of items is at hand its gradient is finished, NAdam's step is made, its rows are
+normalised again, and its share of the next step's Gram matrix is added up. Work is cut into
+slices that depend on its size alone and summed in their order, so that the result has the same
+bits on any number of cores.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from itertools import pairwise
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from threadpoolctl import threadpool_limits
+
+from models.elsa_exact import derivatives
+from models.elsa_kernel import descend, gather
+from models.elsa_state import Parameter
+from models.nadam import Coefficients, Schedule
+
+_MOST_SLICES = 16
+_LEAST_ROWS, _LEAST_ITEMS = 128, 512  # of a slice
+_TILE = 1 << 18  # numbers of the parameter at hand: 1 MB
+_FLOOR = float(np.finfo(np.float32).eps)
+
+
+class CpuEngine:
+    """Runs epochs of the exact form on a parameter in main memory."""
+
+    def __init__(self, X: sp.csr_array, parameter: Parameter, *, scale: float) -> None:
+        """Take the rows to learn from and a parameter of one's own, which epochs replace.
+
+        Args:
+            X: rows with at least one item each, shape (n_users, n_items), float32.
+            parameter: where to start.
+            scale: factor of the mean of 1 - cos(x, y), 2 / n_items for NMSE.
+        """
+        self.X = X
+        self.parameter = parameter
+        self._scale = scale
+
+    def run_epoch(
+        self, order: np.ndarray, *, batch_size: int, learning_rate: float, schedule: Schedule
+    ) -> tuple[np.ndarray, Schedule]:
+        """Visit the rows in an order; return the loss of every batch and the next schedule.
+
+        The epoch ends at a loss that is not finite.
+        """
+        losses = []
+        with _workers() as pool:
+            G = self._gram(pool)
+            for start in range(0, len(order), batch_size):
+                schedule, coefficients = schedule.advance(learning_rate)
+                batch = self.X[order[start : start + batch_size]]
+                loss, G = self._step(pool, batch, G, coefficients)
+                losses.append(loss)
+                if not np.isfinite(loss):
+                    break
+        return np.array(losses), schedule
+
+    def _gram(self, pool: ThreadPoolExecutor) -> np.ndarray:
+        A = self.parameter.A
+        parts = pool.map(lambda items: A[items].T @ A[items], _slices(len(A), _LEAST_ITEMS))
+        return np.asarray(sum(parts))
+
+    def _step(
+        self, pool: ThreadPoolExecutor, X: sp.csr_array, G: np.ndarray, coefficients: Coefficients
+    ) -> tuple[float, np.ndarray]:
+        n_rows, n_items = X.shape
+        rows = partial(self._rows, X, G, self._scale / n_rows)
+        parts = pool.map(rows, _slices(n_rows, _LEAST_ROWS))
+        losses, dH, dG = zip(*parts, strict=True)
+        sweep = partial(
+            self._sweep, X.T.tocsr(), np.concatenate(dH), 2.0 * np.asarray(sum(dG)), coefficients
+        )
+        G = np.asarray(sum(pool.map(sweep, _slices(n_items, _LEAST_ITEMS))))
+        return float(np.concatenate(losses).mean() * self._scale), G
+
+    @np.errstate(invalid="ignore", over="ignore")  # what is not finite shows in the loss
+    def _rows(
+        self, X: sp.csr_array, G: np.ndarray, scale: float, rows: slice
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        H = np.empty((rows.stop - rows.start, G.shape[0]), np.float32)
+        indptr = X.indptr[rows.start : rows.stop + 1]
+        gather(indptr, X.indices, X.data, self.parameter.A, H)
+        values = X.data[indptr[0] : indptr[-1]]
+        squares = np.add.reduceat(values * values, indptr[:-1] - indptr[0])
+        return derivatives(H, G, squares, scale=scale, floor=_FLOOR)
+
+    @np.errstate(invalid="ignore", over="ignore")
+    def _sweep(
+        self,
+        Xt: sp.csr_array,
+        dH: np.ndarray,
+        dG: np.ndarray,
+        coefficients: Coefficients,
+        items: slice,
+    ) -> np.ndarray:
+        """Make the step of a slice of items; return its share of the next Gram matrix."""
+        factors = tuple(np.float32(each) for each in coefficients)
+        n_tile = max(1, _TILE // len(dG))
+        dA, G = np.empty((n_tile, len(dG)), np.float32), np.zeros_like(dG)
+        for start in range(items.start, items.stop, n_tile):
+            tile = slice(start, min(start + n_tile, items.stop))
+            A, norm, first, second = (each[tile] for each in self.parameter)
+            gradient = np.matmul(A, dG, out=dA[: len(A)])
+            indptr = Xt.indptr[tile.start : tile.stop + 1]
+            descend(indptr, Xt.indices, Xt.data, dH, gradient, A, norm, first, second, *factors)
+            G += A.T @ A
+        return G
+
+
+@contextmanager
+def _workers() -> Iterator[ThreadPoolExecutor]:
+    """Open as many threads as torch would use, each with a BLAS of one thread."""
+    with (
+        threadpool_limits(1, user_api="blas"),
+        ThreadPoolExecutor(torch.get_num_threads()) as pool,
+    ):
+        yield pool
+
+
+def _slices(n: int, least: int) -> list[slice]:
+    edges = np.linspace(0, n, max(1, min(_MOST_SLICES, n // least)) + 1).astype(int)
+    return [slice(start, stop) for start, stop in pairwise(edges)]
