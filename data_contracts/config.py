@@ -136,6 +136,10 @@ class ELSAConfig(Frozen):
     """Users per step."""
     learning_rate: PositiveFloat = 0.1
     """Step size of NAdam."""
+    alpha: Share = 0.0
+    """Inputs are divided by an item's popularity to this power."""
+    beta: Share = 0.0
+    """Scores are multiplied by an item's popularity to this power."""
     patience: PositiveInt = 3
     """Epochs without a better validation nDCG@100 before training stops."""
 

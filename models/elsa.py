@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -19,21 +19,22 @@ from models.tempering import popularity_power, scale_items
 
 Validation = tuple[sp.csr_array, sp.csr_array]
 OnEpoch = Callable[[int, dict[str, float], TrainingState], None]
-Scale = Float[np.ndarray, " n_items"]
 
 
 @dataclass(frozen=True)
 class ELSA:
-    """Fitted ELSA; scores are ``(X diag(input_scale) (A Aᵀ - I)) diag(output_scale)``."""
+    """Fitted ELSA; scores are ``X diag(counts^-alpha) (A Aᵀ - I) diag(counts^beta)``."""
 
-    A: Float[np.ndarray, "n_items n_factors"]
-    input_scale: Scale | None = None  # none is all ones
-    output_scale: Scale | None = None
+    A: Float[np.ndarray, "n_items n_factors"]  # unit rows
+    counts: Int[np.ndarray, " n_items"] | None = None  # users who had the item in training
+    alpha: float = 0.0
+    beta: float = 0.0
     best_epoch: int = 0
 
     def temper(self, X: sp.csr_array) -> sp.csr_array:
         """Return X as the model reads it: item j adds x_j a_j·a_i to the score of item i."""
-        return X if self.input_scale is None else scale_items(X, self.input_scale)
+        scale = self._power(-self.alpha)
+        return X if scale is None else scale_items(X, scale)
 
     def encode(self, X: sp.csr_array) -> Float[np.ndarray, "batch n_factors"]:
         """Return users' factors, float32."""
@@ -41,40 +42,20 @@ class ELSA:
 
     @cached_property
     def decoder(self) -> Float[np.ndarray, "n_items n_factors"]:
-        """Return A by the output scale: scores of unseen items are ``encode(X) @ decoder.T``."""
-        return self.A if self.output_scale is None else self.A * self.output_scale[:, None]
+        """Return A by the power of popularity: unseen items score ``encode(X) @ decoder.T``."""
+        scale = self._power(self.beta)
+        return self.A if scale is None else self.A * scale[:, None]
 
     def scores(self, X: sp.csr_array) -> Float[np.ndarray, "batch n_items"]:
         """Return dense scores, for small batches."""
-        tempered = self.temper(X)
-        scores = tempered @ self.A @ self.A.T - tempered.toarray()
-        scale = 1.0 if self.output_scale is None else self.output_scale
-        return np.asarray(scores * scale, dtype=np.float32)
+        tempered, scale = self.temper(X), self._power(self.beta)
+        scores = np.asarray(tempered @ self.A @ self.A.T - tempered.toarray(), dtype=np.float32)
+        return scores if scale is None else scores * scale
 
-
-def tempered_elsa(
-    A: Float[np.ndarray, "n_items n_factors"],
-    counts: Int[np.ndarray, " n_items"],
-    *,
-    alpha: float,
-    beta: float,
-    best_epoch: int = 0,
-) -> ELSA:
-    """Return the model of factors that learned from so many users per item.
-
-    Args:
-        A: item factors with unit rows.
-        counts: users who had the item in training.
-        alpha: inputs were divided by counts^alpha.
-        beta: scores are multiplied by counts^beta.
-        best_epoch: epoch of the factors.
-    """
-    return ELSA(
-        A,
-        input_scale=popularity_power(counts, -alpha) if alpha else None,
-        output_scale=popularity_power(counts, beta) if beta else None,
-        best_epoch=best_epoch,
-    )
+    def _power(self, exponent: float) -> np.ndarray | None:
+        if self.counts is None or not exponent:
+            return None
+        return popularity_power(self.counts, exponent)
 
 
 def fit_elsa(
@@ -126,24 +107,48 @@ def fit_elsa(
     tempered = scale_items(rows, popularity_power(counts, -alpha))
     state = _own(resume) if resume else _begin(tempered, n_factors, seed, start=start, warm=warm)
     _check_shape(state, (X.shape[1], n_factors))
+
+    def validate(A: np.ndarray) -> dict[str, float]:
+        return _validate(ELSA(A, counts, alpha, beta), validation, known=counts > 0)
+
+    epochs = _Epochs(n_epochs, batch_size, learning_rate, seed, patience)
     engine = _engine(tempered, state.parameter, device=device)
-    while state.epoch < n_epochs and not _is_stale(state, patience):
-        order = np.random.default_rng([seed, state.epoch + 1]).permutation(rows.shape[0])
+    state = _run(engine, state, epochs, rows.shape[0], validate=validate, on_epoch=on_epoch)
+    return ELSA(state.best_factors, counts, alpha, beta, state.best_epoch)
+
+
+class _Epochs(NamedTuple):
+    n_epochs: int
+    batch_size: int
+    learning_rate: float
+    seed: int
+    patience: int | None
+
+
+def _run(
+    engine: CpuEngine | TorchEngine,
+    state: TrainingState,
+    epochs: _Epochs,
+    n_rows: int,
+    *,
+    validate: Callable[[np.ndarray], dict[str, float]],
+    on_epoch: OnEpoch | None,
+) -> TrainingState:
+    while state.epoch < epochs.n_epochs and not _is_stale(state, epochs.patience):
+        order = np.random.default_rng([epochs.seed, state.epoch + 1]).permutation(n_rows)
         losses, schedule = engine.run_epoch(
-            order, batch_size=batch_size, learning_rate=learning_rate, schedule=state.schedule
+            order,
+            batch_size=epochs.batch_size,
+            learning_rate=epochs.learning_rate,
+            schedule=state.schedule,
         )
         parameter = engine.parameter
         _check_finite(losses, parameter, state.epoch + 1)
-        metrics = {"nmse": float(losses.mean())}
-        if validation is not None:
-            model = tempered_elsa(parameter.A, counts, alpha=alpha, beta=beta)
-            metrics["ndcg@100"] = _validate(model, validation, counts)
+        metrics = {"nmse": float(losses.mean())} | validate(parameter.A)
         state = _advance(state, parameter, schedule, metrics.get("ndcg@100"))
         if on_epoch is not None:
             on_epoch(state.epoch, metrics, state)
-    return tempered_elsa(
-        state.best_factors, counts, alpha=alpha, beta=beta, best_epoch=state.best_epoch
-    )
+    return state
 
 
 def _filled_rows(X: sp.csr_array) -> sp.csr_array:
@@ -191,10 +196,12 @@ def _check_finite(losses: np.ndarray, parameter: Parameter, epoch: int) -> None:
         )
 
 
-def _validate(model: ELSA, validation: Validation, counts: np.ndarray) -> float:
+def _validate(model: ELSA, validation: Validation | None, *, known: np.ndarray) -> dict[str, float]:
+    if validation is None:
+        return {}
     fold_in, target = validation
-    values = evaluate(model, fold_in=fold_in, target=target, eligible=counts > 0)
-    return float(values["ndcg@100"].mean())
+    values = evaluate(model, fold_in=fold_in, target=target, eligible=known)
+    return {"ndcg@100": float(values["ndcg@100"].mean())}
 
 
 def _advance(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from models.elsa import TrainingState
+from models.elsa_state import TrainingState
 from tasks.files import sha256_of
 
 logger = logging.getLogger(__name__)

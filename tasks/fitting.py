@@ -7,7 +7,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from data_contracts.config import ELSAConfig, TrainingConfig
-from models.elsa import ELSA, TrainingState, fit_elsa
+from models.elsa import ELSA, fit_elsa
+from models.elsa_state import TrainingState
 from models.fold_in import fold_in_split
 
 
@@ -52,6 +53,8 @@ def fit_model(
         n_epochs=n_epochs,
         batch_size=config.batch_size,
         learning_rate=config.learning_rate,
+        alpha=config.alpha,
+        beta=config.beta,
         patience=config.patience,
         validation=data.validation,
         seed=seed,

@@ -15,7 +15,7 @@ from mlflow.types.schema import Array
 from tasks.files import empty_folder
 from tasks.lake import Night
 
-PARTS = ("factors", "counts")
+PARTS = ("factors", "counts", "tempering")
 ArrayFiles = dict[str, Path]  # part -> npy file
 _PYFUNC = Path(__file__).with_name("recommender_pyfunc.py")
 
@@ -26,7 +26,7 @@ def log_model(night: Night, run_id: str, files: ArrayFiles, item_ids: pl.Series)
     Args:
         night: names the staging folder.
         run_id: the training's run.
-        files: factors (n_items, n_factors) and counts (n_items,) as npy.
+        files: factors (n_items, n_factors), counts (n_items,) and tempering (2,) as npy.
         item_ids: ids in index order, shape (n_items,).
     """
     staging = empty_folder(night.state / "staging" / "logged_model")

@@ -45,7 +45,8 @@ class Ranker(NamedTuple):
             block, by_model = X[rows], usable[rows]
             self._fall_back(block, np.flatnonzero(~by_model), items, scores)
             modelled = np.where(by_model[:, None], items, -1)
-            because, share = explain(self.champion.model.A, block, modelled)
+            model = self.champion.model
+            because, share = explain(model.A, model.temper(block), modelled)
             yield rows, Ranked(items, scores, because, share, by_model)
 
     def _fall_back(

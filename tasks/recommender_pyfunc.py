@@ -21,7 +21,11 @@ class Recommender(PythonModel):
         """Open factors, shape (n_items, n_factors) with unit rows, memory-mapped."""
         artifacts = context.artifacts
         self.A = np.load(artifacts["factors"], mmap_mode="r")
-        self.known = np.load(artifacts["counts"], mmap_mode="r") > 0
+        counts = np.load(artifacts["counts"], mmap_mode="r")
+        alpha, beta = np.load(artifacts["tempering"])
+        self.known = counts > 0
+        self.input_scale = np.maximum(counts, 1.0) ** -alpha
+        self.output_scale = np.maximum(counts, 1.0) ** beta
         item_ids = Path(artifacts["item_ids"]).read_text(encoding="utf-8")
         self.item_ids: list[str | int] = json.loads(item_ids)
         self.index = {item_id: item for item, item_id in enumerate(self.item_ids)}
@@ -40,7 +44,8 @@ class Recommender(PythonModel):
         seen = [self.index[item_id] for item_id in history if item_id in self.index]
         if not seen:
             return {"item_ids": [], "scores": []}
-        scores = np.asarray(self.A @ self.A[seen].sum(axis=0))
+        user = self.input_scale[seen] @ self.A[seen]
+        scores = np.asarray(self.A @ user) * self.output_scale
         scores[seen] = -np.inf
         scores[~self.known] = -np.inf
         order = np.lexsort((np.arange(len(scores)), -scores))[:n]

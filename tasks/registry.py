@@ -31,10 +31,11 @@ class RegisteredModel(NamedTuple):
 
     version: str
     run_id: str
-    digest: str  # of factors, counts and item ids
+    digest: str  # of its arrays and item ids
     trained_until: date
     A: np.ndarray  # (n_items, n_factors) float32, unit rows
     counts: np.ndarray  # (n_items,) users who had the item in training
+    tempering: np.ndarray  # exponents alpha and beta
     item_ids: list[str | int]
 
 
@@ -53,15 +54,19 @@ def fetch_model(config: NightlyConfig, version: str) -> RegisteredModel:
             f"the ledger {ledger_path(Path(config.lake))} names version {version} of model {name} "
             "and the registry does not have it: bring the registry back, or move the ledger away"
         ) from error
-    factors, counts = (folder / "artifacts" / f"final.{part}.npy" for part in PARTS)
+    factors, counts, tempering = (
+        np.load(folder / "artifacts" / f"final.{part}.npy", mmap_mode="r", allow_pickle=False)
+        for part in PARTS
+    )
     item_ids = (folder / "artifacts" / "item_ids.json").read_text(encoding="utf-8")
     return RegisteredModel(
         version=version,
         run_id=str(found.run_id),
         digest=found.tags[_DIGEST],
         trained_until=date.fromisoformat(found.tags[_TRAINED_UNTIL]),
-        A=np.load(factors, mmap_mode="r", allow_pickle=False),
-        counts=np.load(counts, mmap_mode="r", allow_pickle=False),
+        A=factors,
+        counts=counts,
+        tempering=tempering,
         item_ids=json.loads(item_ids),
     )
 

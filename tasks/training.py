@@ -17,11 +17,13 @@ from mlflow.entities import Metric
 from data_contracts.config import NightlyConfig
 from data_contracts.errors import HoarfrostError, TooLittleDataError
 from data_contracts.manifests import MatrixManifest, TrainManifest
-from models.elsa import ELSA, TrainingState
+from models.elsa import ELSA
+from models.elsa_state import TrainingState
 from tasks.checkpoint import load_checkpoint, save_checkpoint
 from tasks.device import choose_device
 from tasks.fitting import FitData, fit_model, hold_out_users
 from tasks.lake import Night
+from tasks.logged_model import PARTS
 from tasks.matrix import load_shard
 from tasks.steps import content_digest, entries, read_manifest, run_step
 from tasks.tracking import training_run
@@ -31,7 +33,7 @@ JUDGED, FINAL = "judged", "final"
 
 
 def train_model(night: Night, matrices: MatrixManifest) -> TrainManifest:
-    """Return the manifest of the judged and the final fit (factors and item counts as npy)."""
+    """Return the manifest of the judged and the final fit (its arrays as npy)."""
     config = night.config
     device = choose_device(config.training.device)
     settings = {
@@ -62,13 +64,8 @@ def _train(
         if config.training.refit:
             everything = FitData(_stack(night, matrices, "full"), None)
             final, _ = fit(everything, checkpoints / FINAL, n_epochs=judged.best_epoch)
-        _write(staging, JUDGED, judged, _stack(night, matrices, "train"))
-        _write(
-            staging,
-            FINAL,
-            final,
-            _stack(night, matrices, "full" if config.training.refit else "train"),
-        )
+        _write(staging, JUDGED, judged)
+        _write(staging, FINAL, final)
         seconds = round(time.monotonic() - started, 2)
         manifest = TrainManifest(
             step="train", run_date=night.run_date, key=key,
@@ -127,10 +124,10 @@ def _stack(night: Night, matrices: MatrixManifest, name: str) -> sp.csr_array:
     return sp.csr_array(sp.vstack(shards, format="csr"))
 
 
-def _write(staging: Path, name: str, model: ELSA, X: sp.csr_array) -> None:
-    counts = np.bincount(X.indices, minlength=X.shape[1]).astype(np.int64)
-    np.save(staging / f"{name}.factors.npy", model.A, allow_pickle=False)
-    np.save(staging / f"{name}.counts.npy", counts, allow_pickle=False)
+def _write(staging: Path, name: str, model: ELSA) -> None:
+    arrays = (model.A, np.asarray(model.counts), np.array([model.alpha, model.beta]))
+    for part, array in zip(PARTS, arrays, strict=True):
+        np.save(staging / f"{name}.{part}.npy", array, allow_pickle=False)
 
 
 def _log_inputs(night: Night, matrices: MatrixManifest, device: str) -> None:

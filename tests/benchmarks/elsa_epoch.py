@@ -14,7 +14,8 @@ import torch
 from measuring import in_child
 from torch.nn import functional
 
-from models.elsa import TrainingState, fit_elsa
+from models.elsa import fit_elsa
+from models.elsa_state import TrainingState
 
 LEARNING_RATE, N_EPOCHS = 0.1, 6
 

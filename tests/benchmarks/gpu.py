@@ -12,7 +12,8 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from models.elsa import TrainingState, fit_elsa
+from models.elsa import fit_elsa
+from models.elsa_state import TrainingState
 
 
 def generate(n_users: int, n_items: int, per_user: int) -> sp.csr_array:

@@ -145,7 +145,10 @@ def test_reasons_are_exact(lake):
         seen = history.filter(pl.col("user_id") == row["user_id"])
         seen = seen.filter(pl.col("item_id").is_in(champion.item_ids))
         a = champion.A[[index[item_id] for item_id in seen["item_id"]]]
-        terms = seen["weight"].to_numpy() * (a @ champion.A[index[row["item_id"]]])
+        alpha, beta = champion.tempering
+        counts = champion.counts[[index[item_id] for item_id in seen["item_id"]]]
+        terms = seen["weight"].to_numpy() / counts**alpha * (a @ champion.A[index[row["item_id"]]])
+        terms *= champion.counts[index[row["item_id"]]] ** beta
         best = seen["item_id"][int(terms.argmax())]
         assert row["because_item_id"] == best
         assert row["because_share"] == pytest.approx(terms.max() / terms[terms > 0].sum(), rel=1e-3)

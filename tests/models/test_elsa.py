@@ -9,7 +9,8 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.elsa import ELSA, TrainingState, fit_elsa
+from models.elsa import ELSA, fit_elsa
+from models.elsa_state import TrainingState
 from models.metric import evaluate
 from tests.models.contract import PersonalModelContract, checkerboard
 from tests.models.strategies import histories

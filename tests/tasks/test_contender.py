@@ -13,19 +13,20 @@ from tasks.registry import RegisteredModel
 
 A = np.array([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]], dtype=np.float32)
 COUNTS = np.array([3, 0, 2])
+PLAIN = np.array([0.0, 0.0])
 
 
 def registered(item_ids):
     """A version with the three items above."""
     return RegisteredModel(
         version="7", run_id="r", digest="d", trained_until=date(2026, 9, 9), A=A, counts=COUNTS,
-        item_ids=item_ids,
+        tempering=PLAIN, item_ids=item_ids,
     )  # fmt: skip
 
 
 def test_items_that_nobody_had_and_new_ones_are_unknown():
     """Their factors are zero, whatever the training started them with."""
-    contender = from_arrays(A, COUNTS, 5)
+    contender = from_arrays(A, COUNTS, PLAIN, n_items=5)
     assert contender.known.tolist() == [True, False, True, False, False]
     assert contender.counts.tolist() == [3, 0, 2, 0, 0]
     np.testing.assert_array_equal(contender.model.A[[0, 2]], A[[0, 2]])
@@ -34,7 +35,7 @@ def test_items_that_nobody_had_and_new_ones_are_unknown():
 
 def test_unknown_items_in_a_history_change_no_score():
     """A user's new item is as if they had not met it."""
-    contender = from_arrays(A, COUNTS, 4)
+    contender = from_arrays(A, COUNTS, PLAIN, n_items=4)
     X = sp.csr_array(np.array([[1, 0, 0, 0], [1, 2, 0, 3]], dtype=np.float32))
     known, mixed = contender.model.encode(X) @ contender.model.decoder.T
     np.testing.assert_array_equal(known, mixed)
@@ -42,7 +43,7 @@ def test_unknown_items_in_a_history_change_no_score():
 
 def test_user_without_a_known_item_is_not_usable():
     """Nor is one without any item."""
-    contender = from_arrays(A, COUNTS, 4)
+    contender = from_arrays(A, COUNTS, PLAIN, n_items=4)
     rows = [[0, 1, 0, 1], [0, 0, 0.5, 0], [0, 0, 0, 0], [1, 1, 1, 1]]
     X = sp.csr_array(np.array(rows, dtype=np.float32))
     assert contender.usable(X).tolist() == [False, True, False, True]
@@ -52,7 +53,7 @@ def test_arrays_of_the_registry_are_left_unchanged():
     """They are mapped files."""
     factors, counts = A.copy(), COUNTS.copy()
     factors.setflags(write=False)
-    from_arrays(factors, counts, 3)
+    from_arrays(factors, counts, PLAIN, n_items=3)
     np.testing.assert_array_equal(factors, A)
     np.testing.assert_array_equal(counts, COUNTS)
 

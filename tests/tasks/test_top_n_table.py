@@ -36,7 +36,7 @@ def shard_of(rows, users):
 def ranker(item_ids=ITEMS, available=(True, True, True, True), block_size=3):
     """Two items for every user."""
     return Ranker(
-        champion=from_arrays(A, np.array([3, 2, 1]), len(item_ids)),
+        champion=from_arrays(A, np.array([3, 2, 1]), np.zeros(2), n_items=len(item_ids)),
         popular=Popularity(np.array([3.0, 2.0, 1.0, 1.0])),
         available=np.array(available),
         item_ids=item_ids,
