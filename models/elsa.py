@@ -10,9 +10,10 @@ import scipy.sparse as sp
 from jaxtyping import Float, Int
 
 from models.elsa_cpu import CpuEngine
+from models.elsa_form import AS_PUBLISHED, ELSAForm
 from models.elsa_start import spectral_start, warm_start, xavier_start
 from models.elsa_state import Parameter, TrainingState, fresh_state
-from models.elsa_torch import TorchEngine, exact_form
+from models.elsa_torch import TorchEngine
 from models.metric import evaluate
 from models.nadam import Schedule
 from models.tempering import popularity_power, scale_items
@@ -70,6 +71,7 @@ def fit_elsa(
     beta: float = 0.0,
     start: Literal["xavier", "spectral"] = "xavier",
     warm: Float[np.ndarray, "n_items n_earlier"] | None = None,
+    form: ELSAForm = AS_PUBLISHED,
     device: str = "cpu",
     patience: int | None = None,
     validation: Validation | None = None,
@@ -91,6 +93,7 @@ def fit_elsa(
         beta: scores are multiplied by popularity^beta.
         start: at random, or at the leading singular vectors of X.
         warm: factors of an earlier model over these items, zero rows where an item is new.
+        form: output, loss and how a step is computed.
         device: torch device.
         patience: epochs without a better validation nDCG@100 before the fit stops.
         validation: fold-in and target of held-out users, both (n_held_out, n_items).
@@ -111,8 +114,8 @@ def fit_elsa(
     def validate(A: np.ndarray) -> dict[str, float]:
         return _validate(ELSA(A, counts, alpha, beta), validation, known=counts > 0)
 
-    epochs = _Epochs(n_epochs, batch_size, learning_rate, seed, patience)
-    engine = _engine(tempered, state.parameter, device=device)
+    epochs = _Epochs(n_epochs, batch_size, learning_rate, seed, patience, form.loss)
+    engine = form.engine(tempered, state.parameter, batch_size=batch_size, seed=seed, device=device)
     state = _run(engine, state, epochs, rows.shape[0], validate=validate, on_epoch=on_epoch)
     return ELSA(state.best_factors, counts, alpha, beta, state.best_epoch)
 
@@ -123,6 +126,7 @@ class _Epochs(NamedTuple):
     learning_rate: float
     seed: int
     patience: int | None
+    loss: str
 
 
 def _run(
@@ -144,7 +148,7 @@ def _run(
         )
         parameter = engine.parameter
         _check_finite(losses, parameter, state.epoch + 1)
-        metrics = {"nmse": float(losses.mean())} | validate(parameter.A)
+        metrics = {epochs.loss: float(losses.mean())} | validate(parameter.A)
         state = _advance(state, parameter, schedule, metrics.get("ndcg@100"))
         if on_epoch is not None:
             on_epoch(state.epoch, metrics, state)
@@ -177,13 +181,6 @@ def _own(state: TrainingState) -> TrainingState:
 def _check_shape(state: TrainingState, asked: tuple[int, int]) -> None:
     if state.factors.shape != asked:
         raise ValueError(f"factors to resume must have shape {asked}, got {state.factors.shape}")
-
-
-def _engine(X: sp.csr_array, parameter: Parameter, *, device: str) -> CpuEngine | TorchEngine:
-    scale = 2.0 / X.shape[1]  # makes the mean of 1 - cos the NMSE
-    if device == "cpu":
-        return CpuEngine(X, parameter, scale=scale)
-    return TorchEngine(X, parameter, device=device, form=exact_form(scale=scale))
 
 
 def _check_finite(losses: np.ndarray, parameter: Parameter, epoch: int) -> None:

@@ -35,18 +35,26 @@ Form = Callable[[Tensor, Batch], tuple[Tensor, Tensor]]  # A, batch -> loss, dL/
 class TorchEngine:
     """Runs epochs of any form on a parameter that lies on a device."""
 
-    def __init__(self, X: sp.csr_array, parameter: Parameter, *, device: str, form: Form) -> None:
+    def __init__(
+        self,
+        X: sp.csr_array,
+        parameter: Parameter,
+        *,
+        device: str,
+        form_of_epoch: Callable[[int], Form],
+    ) -> None:
         """Copy rows and parameter to the device.
 
         Args:
             X: rows with at least one item each, shape (n_users, n_items), float32.
             parameter: where to start.
             device: torch device.
-            form: gives loss and gradient of a batch by A.
+            form_of_epoch: from the number of steps made before an epoch, what gives loss and
+                gradient of its batches by A.
         """
         self._rows = _DeviceRows(X, device)
         self._parameter = [torch.tensor(each, device=device) for each in parameter]
-        self._form = form
+        self._form_of_epoch = form_of_epoch
         self._most = X.shape[0]  # rows that fit into the device's memory, as far as we know
 
     @property
@@ -64,12 +72,12 @@ class TorchEngine:
         Raises:
             torch.OutOfMemoryError: a single row does not fit.
         """
-        losses, start = [], 0
+        losses, start, form = [], 0, self._form_of_epoch(schedule.step)
         while start < len(order):
             n_rows = min(batch_size, self._most)
             rows = order[start : start + n_rows]
             try:
-                loss, dA = self._form(self._parameter[0], self._rows.take(rows))
+                loss, dA = form(self._parameter[0], self._rows.take(rows))
             except torch.OutOfMemoryError:
                 if len(rows) == 1:
                     raise

@@ -149,7 +149,9 @@ def test_golden_steps_of_the_engine(output, loss, golden):
     """So does the engine that trains."""
     form = dense_form(output=output, loss=loss)
     start = parameter_at(np.array(W_START), np.float64)
-    engine = TorchEngine(sp.csr_array(np.array(X_GOLDEN)), start, device="cpu", form=form)
+    engine = TorchEngine(
+        sp.csr_array(np.array(X_GOLDEN)), start, device="cpu", form_of_epoch=lambda _: form
+    )
     np.testing.assert_allclose(make_steps(engine, 3, 3), golden[0], rtol=0, atol=1e-9)
     W = engine.parameter.A * engine.parameter.norm[:, None]
     np.testing.assert_allclose(W, golden[2], rtol=0, atol=1e-8)

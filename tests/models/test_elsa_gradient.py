@@ -88,7 +88,9 @@ def engines(X: np.ndarray, W: np.ndarray) -> dict[str, CpuEngine | TorchEngine]:
     rows, scale = sp.csr_array(X.astype(np.float32)), 2.0 / len(W)
     return {
         "cpu": CpuEngine(rows, parameter_at(W), scale=scale),
-        "torch": TorchEngine(rows, parameter_at(W), device="cpu", form=exact_form(scale=scale)),
+        "torch": TorchEngine(
+            rows, parameter_at(W), device="cpu", form_of_epoch=lambda _: exact_form(scale=scale)
+        ),
     }
 
 
@@ -104,7 +106,9 @@ def test_golden_steps_in_float64():
     np.testing.assert_allclose(gradient, GRADIENT, rtol=0, atol=1e-8)
     for n_steps, expected in ((1, W_AFTER_1), (3, W_AFTER_3)):
         form = exact_form(scale=2.0 / len(W))
-        engine = TorchEngine(X, parameter_at(W, np.float64), device="cpu", form=form)
+        engine = TorchEngine(
+            X, parameter_at(W, np.float64), device="cpu", form_of_epoch=lambda _, form=form: form
+        )
         losses = make_steps(engine, 3, n_steps)
         np.testing.assert_allclose(losses, LOSSES[:n_steps], rtol=0, atol=1e-9)
         np.testing.assert_allclose(weights(engine), expected, rtol=0, atol=1e-8)
@@ -202,7 +206,7 @@ def test_batch_that_does_not_fit_is_halved(caplog):
         return inner(A, batch)
 
     rows = sp.csr_array(X.astype(np.float32))
-    engine = TorchEngine(rows, parameter_at(W), device="cpu", form=form)
+    engine = TorchEngine(rows, parameter_at(W), device="cpu", form_of_epoch=lambda _: form)
     losses, schedule = engine.run_epoch(
         np.arange(12), batch_size=12, learning_rate=0.1, schedule=Schedule()
     )
@@ -218,7 +222,9 @@ def test_row_that_does_not_fit_alone_is_an_error():
         raise torch.OutOfMemoryError("no room")
 
     rows = sp.csr_array(np.array(X_GOLDEN, np.float32))
-    engine = TorchEngine(rows, parameter_at(np.array(W_START)), device="cpu", form=form)
+    engine = TorchEngine(
+        rows, parameter_at(np.array(W_START)), device="cpu", form_of_epoch=lambda _: form
+    )
     with pytest.raises(torch.OutOfMemoryError, match="no room"):
         make_steps(engine, 3, 1)
 
