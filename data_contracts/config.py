@@ -140,6 +140,18 @@ class ELSAConfig(Frozen):
     """Inputs are divided by an item's popularity to this power."""
     beta: Share = 0.0
     """Scores are multiplied by an item's popularity to this power."""
+    start: Literal["xavier", "spectral", "warm"] = "xavier"
+    """At random, at the singular vectors of the matrix, or at the champion's factors."""
+    output: Literal["linear", "relu"] = "linear"
+    """"relu" is the variant of the authors' later code."""
+    loss: Literal["nmse", "cosine"] = "nmse"
+    """What is lowered; both rank alike."""
+    max_output: PositiveInt | None = None
+    """Items that a step makes outputs for, the batch's and others at random; by default all."""
+    step: Literal["auto", "exact", "dense"] = "auto"
+    """How a linear output's gradient is computed; "auto" takes the cheaper way."""
+    products: Literal["float32", "bfloat16"] = "float32"
+    """Precision of the largest products; "bfloat16" is faster where the GPU has it."""
     patience: PositiveInt = 3
     """Epochs without a better validation nDCG@100 before training stops."""
 

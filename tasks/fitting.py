@@ -8,6 +8,7 @@ import scipy.sparse as sp
 
 from data_contracts.config import ELSAConfig, TrainingConfig
 from models.elsa import ELSA, fit_elsa
+from models.elsa_form import ELSAForm
 from models.elsa_state import TrainingState
 from models.fold_in import fold_in_split
 
@@ -43,10 +44,22 @@ def fit_model(
     n_epochs: int,
     seed: int,
     device: str,
+    warm: np.ndarray | None = None,
     on_epoch: Callable[[int, dict[str, float], TrainingState], None] | None = None,
     resume: TrainingState | None = None,
 ) -> ELSA:
-    """Turn configuration into arguments; nothing else does."""
+    """Turn configuration into arguments; nothing else does.
+
+    Args:
+        data: what to learn from, and what to stop by.
+        config: the model.
+        n_epochs: most passes.
+        seed: of all that is random.
+        device: torch device.
+        warm: factors of an earlier model over these items, zero rows where an item is new.
+        on_epoch: called after every epoch.
+        resume: where to go on.
+    """
     return fit_elsa(
         data.X,
         n_factors=config.n_factors,
@@ -55,6 +68,15 @@ def fit_model(
         learning_rate=config.learning_rate,
         alpha=config.alpha,
         beta=config.beta,
+        start="xavier" if config.start == "warm" else config.start,
+        warm=warm,
+        form=ELSAForm(
+            output=config.output,
+            loss=config.loss,
+            max_output=config.max_output,
+            step=config.step,
+            products=config.products,
+        ),
         patience=config.patience,
         validation=data.validation,
         seed=seed,
