@@ -3,10 +3,9 @@
 Every default lives here and nowhere else. Unknown keys are refused.
 """
 
-import tomllib
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -15,13 +14,14 @@ from pydantic import (
     NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
-    ValidationError,
     model_validator,
 )
 
+from data_contracts.config_file import read_config
 from data_contracts.environment import resolve
 from data_contracts.errors import ConfigError
 from data_contracts.frozen import Frozen
+from data_contracts.tuning import TuneConfig, check_space
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 EVENT_WEIGHTS = {"view": 1.0, "add_to_cart": 2.0, "purchase": 4.0}
@@ -227,6 +227,15 @@ class MLflowConfig(Frozen):
     """Name in the registry."""
 
 
+ModelConfig = ELSAConfig  # a union by kind as soon as there is a second
+
+
+def model_kinds() -> dict[str, type[Frozen]]:
+    """Return the configuration class of every kind of model."""
+    classes = get_args(ModelConfig) or (ModelConfig,)
+    return {each.model_fields["kind"].default: each for each in classes}
+
+
 class NightlyConfig(Frozen):
     """Everything a night needs to know besides its run date."""
 
@@ -240,9 +249,10 @@ class NightlyConfig(Frozen):
     items: ItemsConfig = ItemsConfig()
     validation: ValidationConfig = ValidationConfig()
     history: HistoryConfig = HistoryConfig()
-    model: ELSAConfig = ELSAConfig()
+    model: ModelConfig = ELSAConfig()
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+    tune: TuneConfig = TuneConfig()
     gate: GateConfig = GateConfig()
     tables: TablesConfig = TablesConfig()
     mlflow: MLflowConfig = MLflowConfig()
@@ -256,6 +266,7 @@ class NightlyConfig(Frozen):
         columns, default = self.interactions.columns, self.interactions.default_event_type
         if not columns.event_type and default not in self.events:
             raise ValueError(f"default_event_type must be one of the event types, got {default}")
+        check_space(self.tune, model_kinds())
         return self
 
 
@@ -266,30 +277,10 @@ def load_config(path: Path) -> NightlyConfig:
         ConfigError: the file is missing, is not TOML, holds an unknown key or a bad value,
             refers to an environment variable that is not set, or names an unfit folder.
     """
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigError(f"no configuration at {path}: write one with 'hoarfrost init'") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path} must be a readable TOML file: {error}") from error
-    try:
-        config = NightlyConfig.model_validate(values)
-    except ValidationError as error:
-        raise ConfigError(f"{path} is not a valid configuration\n{_explain(error)}") from error
+    config = read_config(path, NightlyConfig, missing="write one with 'hoarfrost init'")
     lake = (path.parent / resolve(config.lake)).resolve()
     if set("*?[") & set(str(lake)):  # the readers of Parquet would take them for a pattern
         raise ConfigError(f"lake must be a folder without *, ? and [ in its path, got {lake}")
     if config.mlflow.tracking_uri is not None:
         resolve(config.mlflow.tracking_uri)  # an unset variable fails here, the value stays out
     return config.model_copy(update={"lake": str(lake)})
-
-
-def _explain(error: ValidationError) -> str:
-    # include_input=False: a mistyped secret must not be printed back
-    lines = []
-    for fault in error.errors(include_url=False, include_input=False):
-        where = ".".join(str(part) for part in fault["loc"]) or "configuration"
-        unknown = fault["type"] == "extra_forbidden"
-        reason = "unknown key, remove it or mend its spelling" if unknown else fault["msg"]
-        lines.append(f"  {where}: {reason}")
-    return "\n".join(lines)

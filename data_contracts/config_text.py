@@ -1,8 +1,9 @@
 """The commented configuration that ``hoarfrost init`` writes, made from the models themselves."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -19,6 +20,11 @@ def config_text(config: NightlyConfig | None = None) -> str:
     return _HEAD + "\n".join(_section(config or NightlyConfig(), ())) + "\n"
 
 
+def section_text(model: BaseModel, name: str) -> str:
+    """Return one section of a TOML file with every key, its meaning and its value."""
+    return "\n".join(_section(model, (name,))).lstrip() + "\n"
+
+
 def _section(model: BaseModel, path: tuple[str, ...]) -> Iterator[str]:
     if path:
         yield f"\n# {(type(model).__doc__ or '').splitlines()[0]}\n[{'.'.join(path)}]"
@@ -29,15 +35,27 @@ def _section(model: BaseModel, path: tuple[str, ...]) -> Iterator[str]:
             yield _line(name, value, fields[name].description)
     for name, value in values.items():
         if isinstance(value, dict):
-            yield f"\n# {fields[name].description}\n[{'.'.join((*path, name))}]"
-            yield from (_line(key, weight, None) for key, weight in value.items())
+            yield from _table(value, (*path, name), fields[name].description)
         elif isinstance(value, BaseModel):
             yield from _section(value, (*path, name))
 
 
+def _table(values: Mapping[str, Any], path: tuple[str, ...], about: str | None) -> Iterator[str]:
+    if any(isinstance(value, dict) for value in values.values()):
+        for key, value in values.items():
+            yield from _table(value, (*path, key), about)
+        return
+    yield f"\n# {about}\n[{'.'.join(path)}]"
+    yield from (_line(key, value, None) for key, value in values.items())
+
+
 def _line(name: str, value: object, description: str | None) -> str:
     comment = f"  # {description}" if description else ""
-    if value is None:
-        return f"# {name} ={comment}"
-    text = value.isoformat() if isinstance(value, date) else json.dumps(value, ensure_ascii=False)
-    return f"{name} = {text}{comment}"
+    return f"# {name} ={comment}" if value is None else f"{name} = {_value(value)}{comment}"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, BaseModel):
+        pairs = value.model_dump(exclude_defaults=True).items()
+        return f"{{ {', '.join(f'{key} = {_value(each)}' for key, each in pairs)} }}"
+    return value.isoformat() if isinstance(value, date) else json.dumps(value, ensure_ascii=False)
