@@ -1,5 +1,7 @@
 """Ranking metrics per user, exact over the whole catalogue."""
 
+from typing import NamedTuple
+
 import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Bool, Float, Int
@@ -7,7 +9,16 @@ from jaxtyping import Bool, Float, Int
 from models.ranking import FactorModel, rank_users
 
 DEPTH = 100  # deepest metric
+SHOWN = 20  # what coverage counts
 PerUser = dict[str, np.ndarray]
+Estimate = tuple[float, float]  # mean and standard error
+
+
+class Lists(NamedTuple):
+    """The lists of all users, as far as metrics need them."""
+
+    hit: Bool[np.ndarray, "n_users depth"]
+    top: Int[np.ndarray, "n_users shown"]  # items, padded with -1
 
 
 def evaluate(
@@ -41,20 +52,91 @@ def evaluate(
         raise ValueError(
             f"every row of target must hold an item, got {np.sum(n_targets == 0)} without one"
         )
-    hits, shown = [], np.zeros(target.shape[1], dtype=bool)
+    lists = _lists(model, fold_in, target, eligible, block_size)
+    return {
+        "recall@20": recall(lists.hit, n_targets, k=20),
+        "recall@50": recall(lists.hit, n_targets, k=50),
+        "ndcg@100": ndcg(lists.hit, n_targets, k=100),
+        "coverage@20": np.asarray(_share_shown(lists.top, target.shape[1])),
+    }
+
+
+def estimate(
+    model: FactorModel,
+    *,
+    fold_in: sp.csr_array,
+    target: sp.csr_array,
+    n_targets: Int[np.ndarray, " n_users"],
+    block_size: int = 1024,
+) -> dict[str, Estimate]:
+    """Return mean and standard error of the metrics of one fixed split; every item may be listed.
+
+    Args:
+        model: scores the fold-in.
+        fold_in: what is shown, shape (n_users, n_items).
+        target: what is asked of these items, shape (n_users, n_items); a row may be empty.
+        n_targets: what is asked in all, items unknown to the model included; at least one.
+        block_size: users at once.
+
+    Returns:
+        recall@20 and recall@50 over min(k, targets), plain_recall over targets, ndcg@20, ndcg@100
+        and coverage@20. The error is nan for a single user; that of coverage leaves out one user
+        at a time.
+
+    Raises:
+        ValueError: nobody is asked, or a user is asked nothing.
+    """
+    if not len(n_targets) or not n_targets.all():
+        raise ValueError(f"every user must be asked an item, got {len(n_targets)} users")
+    eligible = np.ones(target.shape[1], dtype=bool)
+    hit, top = _lists(model, fold_in, target, eligible, block_size)
+    per_user = {
+        "recall@20": recall(hit, n_targets, k=20),
+        "recall@50": recall(hit, n_targets, k=50),
+        "plain_recall@20": plain_recall(hit, n_targets, k=20),
+        "plain_recall@50": plain_recall(hit, n_targets, k=50),
+        "ndcg@20": ndcg(hit, n_targets, k=20),
+        "ndcg@100": ndcg(hit, n_targets, k=100),
+    }
+    means = {name: _mean(values) for name, values in per_user.items()}
+    return means | {"coverage@20": _coverage(top, target.shape[1])}
+
+
+def _mean(values: np.ndarray) -> Estimate:
+    n = len(values)
+    return float(values.mean()), float(values.std(ddof=1) / n**0.5) if n > 1 else float("nan")
+
+
+def _coverage(top: np.ndarray, n_items: int) -> Estimate:
+    n, share = len(top), _share_shown(top, n_items)
+    if n < 2:
+        return share, float("nan")
+    counts = np.bincount(top[top >= 0], minlength=n_items)
+    lost = ((counts[top] == 1) & (top >= 0)).sum(axis=1) / n_items  # without this user
+    return share, float(np.sqrt((n - 1) / n * np.square(lost - lost.mean()).sum()))
+
+
+def _share_shown(top: np.ndarray, n_items: int) -> float:
+    shown = np.zeros(n_items, dtype=bool)
+    shown[top[top >= 0]] = True
+    return float(shown.mean())
+
+
+def _lists(
+    model: FactorModel,
+    fold_in: sp.csr_array,
+    target: sp.csr_array,
+    eligible: np.ndarray,
+    block_size: int,
+) -> Lists:
+    hit = np.zeros((target.shape[0], DEPTH), dtype=bool)
+    top = np.full((target.shape[0], SHOWN), -1, dtype=np.int32)
     for rows, items, _ in rank_users(
         model, fold_in, seen=fold_in, eligible=eligible, k=DEPTH, block_size=block_size
     ):
-        hits.append(hit_matrix(items, target[rows]))
-        top = items[:, :20]
-        shown[top[top >= 0]] = True
-    hit = np.concatenate(hits) if hits else np.zeros((0, DEPTH), dtype=bool)
-    return {
-        "recall@20": recall(hit, n_targets, k=20),
-        "recall@50": recall(hit, n_targets, k=50),
-        "ndcg@100": ndcg(hit, n_targets, k=100),
-        "coverage@20": np.asarray(shown.mean()),
-    }
+        hit[rows] = hit_matrix(items, target[rows])
+        top[rows] = items[:, :SHOWN]
+    return Lists(hit, top)
 
 
 def hit_matrix(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.elsa import ELSA
-from models.metric import evaluate, hit_matrix, ndcg, plain_recall, recall
+from models.metric import estimate, evaluate, hit_matrix, ndcg, plain_recall, recall
 from models.popularity import Popularity
 from tests.models.strategies import histories, integer_factors
 
@@ -125,3 +125,58 @@ def test_nobody_to_judge_gives_empty_arrays():
     values = evaluate(Popularity(np.arange(9)), fold_in=nobody, target=nobody, eligible=everything)
     assert [len(values[name]) for name in ("recall@20", "recall@50", "ndcg@100")] == [0, 0, 0]
     assert float(values["coverage@20"]) == 0.0
+
+
+def test_golden_estimate_of_two_users():
+    """By hand: of three asked, one unknown, two stand at places 1 and 3; the other has no hit."""
+    shown = targets({0}, {1}, n_items=4)
+    asked = targets({1, 2}, set(), n_items=4)
+    model = Popularity(np.array([9, 8, 1, 5]))  # lists 1 3 2, then 0 3 2
+    got = estimate(model, fold_in=shown, target=asked, n_targets=np.array([3, 1]))
+    gain, ideal = 1 + 1 / 2, 1 + 1 / math.log2(3) + 1 / 2
+    for name in ("recall@20", "recall@50", "plain_recall@20", "plain_recall@50"):
+        assert got[name] == pytest.approx((1 / 3, 1 / 3)), name
+    for name in ("ndcg@20", "ndcg@100"):
+        assert got[name] == pytest.approx((gain / ideal / 2, gain / ideal / 2)), name
+    # all four are listed; without the first user 1 is missing, without the second 0: no spread
+    assert got["coverage@20"] == (1.0, 0.0)
+
+
+def test_conventions_of_recall_part_where_more_is_asked_than_listed():
+    """Of 40 asked the first 20 listed hit 20: all that a list can, and half of what was asked."""
+    nothing = sp.csr_array((1, 60), dtype=np.float32)
+    asked = targets(set(range(40)), n_items=60)
+    model = Popularity(np.arange(60)[::-1])
+    got = estimate(model, fold_in=nothing, target=asked, n_targets=np.array([40]))
+    assert got["recall@20"][0] == 1.0
+    assert got["plain_recall@20"][0] == 0.5
+    assert got["recall@50"][0] == got["plain_recall@50"][0] == 1.0
+    assert math.isnan(got["recall@20"][1])
+
+
+def test_error_of_coverage_is_the_jackknife():
+    """Leaving out one user at a time, computed the long way."""
+    rng = np.random.default_rng(3)
+    shown = sp.csr_array((rng.random((6, 200)) < 0.3).astype(np.float32))
+    model = ELSA(rng.normal(size=(200, 3)).astype(np.float32))
+    asked = sp.csr_array(shown.shape, dtype=np.float32)
+
+    def coverage(users: np.ndarray) -> tuple[float, float]:
+        n_targets = np.ones(len(users), dtype=np.int64)
+        rows = {"fold_in": shown[users], "target": asked[users], "n_targets": n_targets}
+        return estimate(model, **rows, block_size=2)["coverage@20"]
+
+    everybody = np.arange(6)
+    without = np.array([coverage(np.delete(everybody, user))[0] for user in everybody])
+    expected = np.sqrt(5 / 6 * np.square(without - without.mean()).sum())
+    assert coverage(everybody)[1] == pytest.approx(expected, rel=1e-9)
+    assert expected > 0
+
+
+@pytest.mark.parametrize("n_targets", [[], [1, 0]])
+def test_estimate_without_a_question_is_refused(n_targets):
+    """No mean of nothing."""
+    nothing = sp.csr_array((len(n_targets), 9), dtype=np.float32)
+    asked = np.array(n_targets, dtype=np.int64)
+    with pytest.raises(ValueError, match="every user must be asked an item"):
+        estimate(Popularity(np.arange(9)), fold_in=nothing, target=nothing, n_targets=asked)
