@@ -89,9 +89,10 @@ class MatrixManifest(Manifest):
 
 
 class TrainManifest(Manifest):
-    """The judged fit and the fit that will be registered (files judged.npy, final.npy)."""
+    """The judged fit and the fit that will be registered (files judged.*.npy, final.*.npy)."""
 
     mlflow_run_id: str
+    start_version: str | None  # champion whose factors the fit started from
     device: str
     n_epochs: int
     best_validation_ndcg: float

@@ -27,6 +27,7 @@ from tasks.logged_model import PARTS
 from tasks.matrix import load_shard
 from tasks.steps import content_digest, entries, read_manifest, run_step
 from tasks.tracking import training_run
+from tasks.warm_start import warm_factors, warm_version
 
 logger = logging.getLogger(__name__)
 JUDGED, FINAL = "judged", "final"
@@ -42,6 +43,7 @@ def train_model(night: Night, matrices: MatrixManifest) -> TrainManifest:
         "device": device,
         "seed": config.seed,
         "registry": config.mlflow.model_dump(),
+        "start": warm_version(night),
     }
     work = functools.partial(_train, night, matrices, device)
     return run_step(night, "train", TrainManifest, settings=settings, inputs=[matrices], work=work)
@@ -58,7 +60,10 @@ def _train(
             _training_rows(night, matrices), config.training,
             fold_in_share=config.evaluation.fold_in_share, seed=config.seed,
         )  # fmt: skip
-        fit = functools.partial(_fit, config=config, device=device, run_id=run.info.run_id)
+        warm = warm_factors(night, matrices)
+        fit = functools.partial(
+            _fit, config=config, device=device, run_id=run.info.run_id, warm=warm
+        )
         judged, ndcg = fit(data, checkpoints / JUDGED, n_epochs=config.model.n_epochs)
         final = judged
         if config.training.refit:
@@ -71,6 +76,7 @@ def _train(
             step="train", run_date=night.run_date, key=key,
             files=entries(staging, {path.name: matrices.n_items for path in staging.iterdir()}),
             mlflow_run_id=run.info.run_id, device=device, n_epochs=judged.best_epoch,
+            start_version=None if warm is None else warm_version(night),
             best_validation_ndcg=ndcg, train_seconds=seconds, n_items=matrices.n_items,
         )  # fmt: skip
     shutil.rmtree(checkpoints, ignore_errors=True)
@@ -86,6 +92,7 @@ def _fit(
     config: NightlyConfig,
     device: str,
     run_id: str,
+    warm: np.ndarray | None,
 ) -> tuple[ELSA, float]:
     best = 0.0
 
@@ -102,7 +109,7 @@ def _fit(
         logger.info("%s: goes on after epoch %d", checkpoint.name, resume.epoch)
         best = max(best, resume.best_metric)
     model = fit_model(
-        data, config.model, n_epochs=n_epochs, seed=config.seed, device=device,
+        data, config.model, n_epochs=n_epochs, seed=config.seed, device=device, warm=warm,
         on_epoch=on_epoch, resume=resume,
     )  # fmt: skip
     return model, best

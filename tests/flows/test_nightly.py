@@ -23,6 +23,7 @@ from tasks.registry import fetch_model
 from tasks.snapshot import latest_snapshot, snapshots
 from tasks.steps import read_manifest
 from tasks.tracking import connect
+from tasks.training import finished_training
 from tests.snapshot_bytes import snapshot_bytes
 
 SHOP = {"seed": 3, "n_users": 900, "n_items": 300, "n_days": 12}
@@ -54,6 +55,8 @@ def lake(tmp_path_factory, prefect_api):
     path = tmp_path_factory.mktemp("nights")
     sample = write_sample_lake(path, **SHOP)
     config = load_config(path / "hoarfrost.toml")
+    warm = config.model.model_copy(update={"start": "warm", "alpha": 0.2, "beta": 0.1})
+    config = config.model_copy(update={"model": warm})
     first = nightly(config, sample.run_date)
     bytes_first, state_first = snapshot_bytes(path), _written(path)
     again = nightly(config, sample.run_date)
@@ -123,6 +126,21 @@ def test_champion_beats_popularity(lake):
     """The interval of the gain lies above zero."""
     assert lake.first.gain_over_popularity["ndcg@100"].low > 0
     assert lake.second.gain_over_popularity["ndcg@100"].low > 0
+
+
+def test_second_night_starts_from_the_champion(lake):
+    """The first one has none to start from."""
+    started = [
+        finished_training(night_of(lake, report)).start_version
+        for report in (lake.first, lake.second)
+    ]
+    assert started == [None, lake.first.champion_version]
+
+
+def night_of(lake: Lake, report: NightReport) -> Night:
+    """Return where a night's state lies."""
+    config = load_config(lake.path / "hoarfrost.toml")
+    return Night(config=config, run_date=report.run_date)
 
 
 def test_users_without_usable_history_get_the_popular_list(lake):
