@@ -105,6 +105,9 @@ def check_space(tune: TuneConfig, kinds: Mapping[str, type[Frozen]]) -> None:
 
 
 def _check_values(where: str, config: type[Frozen], name: str, parameter: Range | Choices) -> None:
+    step = parameter.step if isinstance(parameter, Range) else None
+    if step is not None and takes_integers(config, name) and not step.is_integer():
+        raise ValueError(f"{where}: step must be whole, got {step}")
     ends = (parameter.low, parameter.high) if isinstance(parameter, Range) else parameter.choices
     for value in ends:
         try:

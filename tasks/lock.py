@@ -17,6 +17,24 @@ def lake_lock(lake: Path) -> Iterator[None]:
         LakeLockedError: another process holds it.
     """
     path = lake / "state" / "night.lock"
+    with _held(path, f"another night holds the lake {lake}"):
+        yield
+
+
+@contextmanager
+def study_lock(storage: Path) -> Iterator[None]:
+    """Hold the lock of a store of searches: what runs in it is then no other process's.
+
+    Raises:
+        LakeLockedError: another process holds it.
+    """
+    path = storage.with_name(f"{storage.name}.lock")
+    with _held(path, f"another search writes to {storage}"):
+        yield
+
+
+@contextmanager
+def _held(path: Path, holds: str) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:
         try:
@@ -24,9 +42,7 @@ def lake_lock(lake: Path) -> Iterator[None]:
         except BlockingIOError as error:
             file.seek(0)
             holder = file.read().strip() or "unknown"
-            raise LakeLockedError(
-                f"another night holds the lake {lake} (process {holder}): wait for it, or stop it"
-            ) from error
+            raise LakeLockedError(f"{holds} (process {holder}): wait for it, or stop it") from error
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()

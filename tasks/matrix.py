@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
-from data_contracts.errors import HoarfrostError
+from data_contracts.errors import HoarfrostError, TooLittleDataError
 from data_contracts.manifests import HistoryManifest, MatrixManifest
 from models.split import temporal_holdout
 from tasks.files import digest
@@ -69,6 +69,28 @@ def load_shard(folder: Path, shard: int) -> MatrixShard:
     place = folder / shard_name(shard)
     users = pl.read_parquet(place / "users.parquet")["user_id"]
     return MatrixShard(users, *(_open(place, name) for name in MATRICES))
+
+
+def training_rows(night: Night, matrices: MatrixManifest) -> sp.csr_array:
+    """Return all users before the cut.
+
+    Raises:
+        TooLittleDataError: there is no event before it.
+    """
+    X = stack_shards(night, matrices, "train")
+    if not X.nnz:
+        raise TooLittleDataError(
+            f"there is nothing to train on: no event of the log lies before {matrices.cut}, the "
+            "first held-out day (evaluation.holdout_days); wait for another day of log"
+        )
+    return X
+
+
+def stack_shards(night: Night, matrices: MatrixManifest, name: str) -> sp.csr_array:
+    """Return one of the matrices of a finished step, all user shards together."""
+    folder = night.step("matrices")
+    shards = [getattr(load_shard(folder, shard), name) for shard in range(matrices.n_shards)]
+    return sp.csr_array(sp.vstack(shards, format="csr"))
 
 
 def _open(place: Path, name: str) -> sp.csr_array:

@@ -1,6 +1,7 @@
 """MLflow: where it is, and the one run that belongs to a night's training."""
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import mlflow
 from mlflow import MlflowClient
-from mlflow.entities import Run
+from mlflow.entities import Metric, Run
 
 from data_contracts.config import NightlyConfig
 from data_contracts.environment import resolve
@@ -44,17 +45,18 @@ def training_run(config: NightlyConfig, run_date: date, key: str) -> Iterator[Ru
         key: digest of the training step; found again by its tag.
     """
     client = connect(config)
-    experiment_id = _experiment_id(client, config)
-    found = client.search_runs([experiment_id], f"tags.`{KEY_TAG}` = '{key}'", max_results=1)
+    experiment = experiment_id(client, config)
+    found = client.search_runs([experiment], f"tags.`{KEY_TAG}` = '{key}'", max_results=1)
     tags = {KEY_TAG: key, "run_date": str(run_date)}
     run_id = found[0].info.run_id if found else None
     with mlflow.start_run(
-        run_id=run_id, experiment_id=experiment_id, run_name=f"night-{run_date}", tags=tags
+        run_id=run_id, experiment_id=experiment, run_name=f"night-{run_date}", tags=tags
     ) as run:
         yield run
 
 
-def _experiment_id(client: MlflowClient, config: NightlyConfig) -> str:
+def experiment_id(client: MlflowClient, config: NightlyConfig) -> str:
+    """Return the configured experiment, made if it is not there."""
     experiment = client.get_experiment_by_name(config.mlflow.experiment)
     if experiment is not None:
         return str(experiment.experiment_id)
@@ -62,3 +64,12 @@ def _experiment_id(client: MlflowClient, config: NightlyConfig) -> str:
     artifacts = Path(config.lake) / "mlflow" / "artifacts"
     location = artifacts.as_uri() if local else None
     return client.create_experiment(config.mlflow.experiment, artifact_location=location)
+
+
+def log_metrics(run_id: str, metrics: dict[str, float], epoch: int) -> None:
+    """Add the figures of an epoch to a run; MLflow knows no @ in names."""
+    now = int(time.time() * 1000)
+    batch = [
+        Metric(name.replace("@", "_at_"), value, now, epoch) for name, value in metrics.items()
+    ]
+    MlflowClient().log_batch(run_id, batch)

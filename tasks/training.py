@@ -9,13 +9,11 @@ from pathlib import Path
 
 import mlflow
 import numpy as np
-import scipy.sparse as sp
 from mlflow.data.dataset_source_registry import resolve_dataset_source
 from mlflow.data.meta_dataset import MetaDataset
-from mlflow.entities import Metric
 
 from data_contracts.config import NightlyConfig
-from data_contracts.errors import HoarfrostError, TooLittleDataError
+from data_contracts.errors import HoarfrostError
 from data_contracts.manifests import MatrixManifest, TrainManifest
 from models.elsa import ELSA
 from models.elsa_state import TrainingState
@@ -24,9 +22,10 @@ from tasks.device import choose_device
 from tasks.fitting import FitData, fit_model, hold_out_users
 from tasks.lake import Night
 from tasks.logged_model import PARTS
-from tasks.matrix import load_shard
+from tasks.matrix import stack_shards, training_rows
 from tasks.steps import content_digest, entries, read_manifest, run_step
-from tasks.tracking import training_run
+from tasks.tracking import log_metrics, training_run
+from tasks.validated_fit import log_epoch
 from tasks.warm_start import warm_factors, warm_version
 
 logger = logging.getLogger(__name__)
@@ -57,7 +56,7 @@ def _train(
     with training_run(config, night.run_date, key) as run:
         _log_inputs(night, matrices, device)
         data = hold_out_users(
-            _training_rows(night, matrices), config.training,
+            training_rows(night, matrices), config.training,
             fold_in_share=config.evaluation.fold_in_share, seed=config.seed,
         )  # fmt: skip
         warm = warm_factors(night, matrices)
@@ -67,7 +66,7 @@ def _train(
         judged, ndcg = fit(data, checkpoints / JUDGED, n_epochs=config.model.n_epochs)
         final = judged
         if config.training.refit:
-            everything = FitData(_stack(night, matrices, "full"), None)
+            everything = FitData(stack_shards(night, matrices, "full"), None)
             final, _ = fit(everything, checkpoints / FINAL, n_epochs=judged.best_epoch)
         _write(staging, JUDGED, judged)
         _write(staging, FINAL, final)
@@ -100,9 +99,8 @@ def _fit(
         nonlocal best
         best = max(best, metrics.get("ndcg@100", 0.0))
         save_checkpoint(checkpoint, state)
-        figures = ", ".join(f"{name} {value:.5f}" for name, value in metrics.items())
-        logger.info("%s: epoch %d of %d, %s", checkpoint.name, epoch, n_epochs, figures)
-        _log_metrics(run_id, {f"{checkpoint.name}_{k}": v for k, v in metrics.items()}, epoch)
+        log_epoch(checkpoint.name, epoch, n_epochs, metrics)
+        log_metrics(run_id, {f"{checkpoint.name}_{k}": v for k, v in metrics.items()}, epoch)
 
     resume = load_checkpoint(checkpoint)
     if resume is not None:
@@ -113,22 +111,6 @@ def _fit(
         on_epoch=on_epoch, resume=resume,
     )  # fmt: skip
     return model, best
-
-
-def _training_rows(night: Night, matrices: MatrixManifest) -> sp.csr_array:
-    X = _stack(night, matrices, "train")
-    if not X.nnz:
-        raise TooLittleDataError(
-            f"there is nothing to train on: no event of the log lies before {matrices.cut}, the "
-            "first held-out day (evaluation.holdout_days); wait for another day of log"
-        )
-    return X
-
-
-def _stack(night: Night, matrices: MatrixManifest, name: str) -> sp.csr_array:
-    folder = night.step("matrices")
-    shards = [getattr(load_shard(folder, shard), name) for shard in range(matrices.n_shards)]
-    return sp.csr_array(sp.vstack(shards, format="csr"))
 
 
 def _write(staging: Path, name: str, model: ELSA) -> None:
@@ -148,14 +130,6 @@ def _log_inputs(night: Night, matrices: MatrixManifest, device: str) -> None:
     name = f"matrices-{night.run_date}"
     dataset = MetaDataset(source, name=name, digest=digest)  # type: ignore[abstract]  # it is not
     mlflow.log_input(dataset, "training")
-
-
-def _log_metrics(run_id: str, metrics: dict[str, float], epoch: int) -> None:
-    now = int(time.time() * 1000)
-    batch = [
-        Metric(name.replace("@", "_at_"), value, now, epoch) for name, value in metrics.items()
-    ]
-    mlflow.MlflowClient().log_batch(run_id, batch)
 
 
 def finished_training(night: Night) -> TrainManifest:

@@ -25,6 +25,10 @@ from data_contracts.tuning import Choices, Range, TuneConfig, takes_integers
             "[tune.space.elsa]\nalpha = { low = 0.1, high = 1, log = true, step = 0.1 }",
             "step must be left out",
         ),
+        (
+            "[tune.space.elsa]\nn_factors = { low = 2, high = 9, step = 0.5 }",
+            "elsa.n_factors: step must be whole, got 0.5",
+        ),
         ("[tune.space.elsa]\nalpha = { choices = [] }", "at least 1 item"),
         ("[tune.space.elsa]\nalpha = { lo = 0, high = 1 }", "range.lo: unknown key"),
         ("[tune]\nn_trials = -1", "tune.n_trials: Input should be greater"),

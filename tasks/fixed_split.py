@@ -1,0 +1,163 @@
+"""Read the two files of a fixed split: what was had, and what is asked."""
+
+import logging
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+import scipy.sparse as sp
+
+from data_contracts.errors import ConfigError, ContractViolationError, TooLittleDataError
+from data_contracts.fixed_split import PAIR, fixed_split_schema
+from tasks.id_type import id_type
+from tasks.table_file import check_table
+
+logger = logging.getLogger(__name__)
+
+
+class TrainRows(NamedTuple):
+    """The rows to learn from."""
+
+    path: Path
+    user_ids: pl.Series  # in the order of rows
+    item_ids: pl.Series  # in the order of columns
+    X: sp.csr_array  # (n_users, n_items), ones
+    n_duplicates: int
+
+
+class AskedRows(NamedTuple):
+    """What is asked of the users that were seen in training."""
+
+    user: np.ndarray  # (n_judged,) rows of X
+    target: sp.csr_array  # (n_judged, n_items), of the items of training
+    n_targets: np.ndarray  # (n_judged,) items asked in all
+    n_left_out: int  # users without a row in training
+    n_unknown: int  # asked items of judged users that training has not
+    n_seen: int  # asked items that the same user had in training
+    n_duplicates: int
+
+
+def read_train(path: Path) -> TrainRows:
+    """Return the matrix of a file with the columns user_id and item_id.
+
+    The order of users and items follows from their ids alone, so that of the rows does not matter.
+
+    Raises:
+        ConfigError: there is no such file.
+        ContractViolationError: it is no Parquet file, or its columns do not fit.
+        TooLittleDataError: it is empty.
+    """
+    pairs, n_duplicates = _read(path)
+    users, items = _ordered(pairs["user_id"]), _ordered(pairs["item_id"])
+    X = _matrix(pairs, users, items)
+    logger.info("%s: %d users, %d items, %d pairs", path, *X.shape, X.nnz)
+    return TrainRows(path, users, items, X, n_duplicates)
+
+
+def read_test(path: Path, train: TrainRows) -> AskedRows:
+    """Return what a file asks of the users of training.
+
+    Raises:
+        ConfigError: there is no such file.
+        ContractViolationError: it is no Parquet file, or its columns do not fit those of training.
+        TooLittleDataError: it is empty, or none of its users was seen in training.
+    """
+    pairs, n_duplicates = _read(path)
+    _check_types(path, pairs, train)
+    known = pairs.filter(pl.col("user_id").is_in(train.user_ids.implode()))
+    users = _ordered(known["user_id"])
+    if not len(users):
+        raise TooLittleDataError(
+            f"no user of {path} has a row in {train.path}: the two files must share users"
+        )
+    answerable = known.filter(pl.col("item_id").is_in(train.item_ids.implode()))
+    target = _matrix(answerable, users, train.item_ids)
+    user = _index(users, train.user_ids)
+    n_targets = np.bincount(_index(known["user_id"], users), minlength=len(users))
+    n_left_out = pairs["user_id"].n_unique() - len(users)
+    logger.info("%s: %d users judged, %d left out", path, len(users), n_left_out)
+    return AskedRows(
+        user, target, n_targets, n_left_out,
+        n_unknown=known.height - answerable.height,
+        n_seen=int(target.multiply(train.X[user]).nnz),
+        n_duplicates=n_duplicates,
+    )  # fmt: skip
+
+
+def _read(path: Path) -> tuple[pl.DataFrame, int]:
+    if not path.is_file():
+        raise ConfigError(f"no file at {path}: name a Parquet file with columns user_id, item_id")
+    try:
+        lazy = pl.scan_parquet(path, glob=False)
+        names = lazy.collect_schema().names()
+        missing = [name for name in PAIR if name not in names]
+        if missing:
+            raise ContractViolationError(
+                f"{path} must have a column {missing[0]}, it has {', '.join(names[:20])}: "
+                "rename the column that holds these ids"
+            )
+        raw = lazy.select(PAIR).collect()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise ContractViolationError(
+            f"{path} must be a whole Parquet file: {str(error).splitlines()[0]}; write it again"
+        ) from error
+    if not raw.height:
+        raise TooLittleDataError(f"{path} is empty: it must hold at least one row")
+    pairs = raw.select(_ids(path, raw[name]) for name in PAIR)
+    types = (id_type(pairs[name]) for name in PAIR)
+    check_table(fixed_split_schema(str(path), *types), pairs)
+    unique = pairs.unique()
+    return unique, pairs.height - unique.height
+
+
+def _ids(path: Path, column: pl.Series) -> pl.Series:
+    if column.null_count():
+        raise ContractViolationError(
+            f"{path} must have an id in every row, got {column.null_count()} rows without a "
+            f"{column.name}: drop these rows"
+        )
+    if isinstance(column.dtype, pl.String | pl.Categorical | pl.Enum):
+        return column.cast(pl.String)
+    if not column.dtype.is_integer():
+        raise ContractViolationError(
+            f"{column.name} of {path} must be string or integer, is {column.dtype}: cast it"
+        )
+    try:
+        return column.cast(pl.Int64)
+    except pl.exceptions.PolarsError as error:
+        raise ContractViolationError(
+            f"{column.name} of {path} must fit 64 bits with a sign: cast it to string"
+        ) from error
+
+
+def _check_types(path: Path, pairs: pl.DataFrame, train: TrainRows) -> None:
+    for name, ids in zip(PAIR, (train.user_ids, train.item_ids), strict=True):
+        mine, theirs = id_type(pairs[name]), id_type(ids)
+        if mine != theirs:
+            raise ContractViolationError(
+                f"{name} must have one type in both files, is {theirs} in {train.path} and {mine} "
+                f"in {path}: cast one of them"
+            )
+
+
+def _ordered(ids: pl.Series) -> pl.Series:
+    unique = ids.unique().rename("id").to_frame()
+    if id_type(ids) == "integer":
+        return unique["id"].sort()
+    # shorter first: numbers written as text come in the order of numbers, and give their figures
+    return unique.sort(pl.col("id").str.len_bytes(), "id")["id"]
+
+
+def _index(ids: pl.Series, known: pl.Series) -> np.ndarray:
+    places = pl.DataFrame({"id": known, "place": np.arange(len(known))})
+    found = ids.rename("id").to_frame().join(places, on="id", how="left", maintain_order="left")
+    return found["place"].to_numpy()
+
+
+def _matrix(pairs: pl.DataFrame, users: pl.Series, items: pl.Series) -> sp.csr_array:
+    places = (_index(pairs["user_id"], users), _index(pairs["item_id"], items))
+    ones = np.ones(pairs.height, dtype=np.float32)
+    X = sp.csr_array(sp.coo_array((ones, places), shape=(len(users), len(items))))
+    X.sort_indices()
+    return X
