@@ -5,6 +5,7 @@ the host from its own copy of the row pointers, so that nothing inside an epoch 
 """
 
 import logging
+import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -177,9 +178,11 @@ def _upload(array: np.ndarray, device: str) -> Tensor:
 
 
 def _csr(indptr: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
-    return torch.sparse_csr_tensor(
-        indptr.to(torch.int32), columns.to(torch.int32), values, shape, check_invariants=False
-    )
+    with warnings.catch_warnings():  # torch calls its CSR tensors beta, once per process
+        warnings.simplefilter("ignore", UserWarning)
+        return torch.sparse_csr_tensor(
+            indptr.to(torch.int32), columns.to(torch.int32), values, shape, check_invariants=False
+        )
 
 
 def _squared_rows(X: Tensor) -> Tensor:
