@@ -128,12 +128,12 @@ class ELSAConfig(Frozen):
 
     kind: Literal["elsa"] = "elsa"
     """Which model."""
-    n_factors: PositiveInt = 128
+    n_factors: PositiveInt = 256
     """Rank of the item-item matrix."""
-    n_epochs: PositiveInt = 15
+    n_epochs: PositiveInt = 20
     """Most passes over the users."""
-    batch_size: PositiveInt = 1024
-    """Users per step."""
+    batch_size: PositiveInt | None = None
+    """Users per step; by default a 64th of them, between 32 and 2048."""
     learning_rate: PositiveFloat = 0.1
     """Step size of NAdam."""
     alpha: Share = 0.0
@@ -169,6 +169,8 @@ class TrainingConfig(Frozen):
     """"auto" takes the GPU where there is one; the choice is logged."""
     validation_share: Share = 0.05
     """Share of users held out of the fit for early stopping."""
+    validation_users: Literal["known", "unseen"] = "known"
+    """Whether what they are shown is fitted too, as it is for users who come back."""
     max_validation_users: PositiveInt = 2000
     """Most users held out of the fit for early stopping."""
     refit: bool = True

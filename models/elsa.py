@@ -19,6 +19,7 @@ from models.nadam import Schedule
 from models.tempering import popularity_power, scale_items
 
 Validation = tuple[sp.csr_array, sp.csr_array]
+_SCORES = 1 << 26  # made at once while validating: 256 MB
 OnEpoch = Callable[[int, dict[str, float], TrainingState], None]
 
 
@@ -155,6 +156,15 @@ def _run(
     return state
 
 
+def usual_batch_size(n_users: int) -> int:
+    """Return how many users a step should take: about 64 steps make an epoch.
+
+    Measured on MovieLens, Goodbooks and Yelp: fewer steps need more epochs, and more cost time
+    without ranking better.
+    """
+    return int(np.clip(n_users // 64, 32, 2048))
+
+
 def _filled_rows(X: sp.csr_array) -> sp.csr_array:
     squares = np.square(X.data, dtype=np.float64)
     user = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
@@ -197,7 +207,8 @@ def _validate(model: ELSA, validation: Validation | None, *, known: np.ndarray) 
     if validation is None:
         return {}
     fold_in, target = validation
-    values = evaluate(model, fold_in=fold_in, target=target, eligible=known)
+    block_size = int(np.clip(_SCORES // len(known), 1, 1024))
+    values = evaluate(model, fold_in=fold_in, target=target, eligible=known, block_size=block_size)
     return {"ndcg@100": float(values["ndcg@100"].mean())}
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from data_contracts.config import ELSAConfig, TrainingConfig
-from models.elsa import ELSA, fit_elsa
+from models.elsa import ELSA, fit_elsa, usual_batch_size
 from models.elsa_form import ELSAForm
 from models.elsa_state import TrainingState
 from models.fold_in import fold_in_split
@@ -23,7 +23,10 @@ class FitData(NamedTuple):
 def hold_out_users(
     X: sp.csr_array, training: TrainingConfig, *, fold_in_share: float, seed: int
 ) -> FitData:
-    """Return the rows to fit and the users held out for early stopping, none if X is tiny."""
+    """Return the rows to fit and the users held out for early stopping, none if X is tiny.
+
+    Held-out users that count as known leave what is shown of them among the rows to fit.
+    """
     candidates = np.flatnonzero(np.diff(X.indptr) > 1)
     n_held_out = min(
         training.max_validation_users, int(training.validation_share * len(candidates))
@@ -34,7 +37,10 @@ def hold_out_users(
     held_out = np.sort(rng.choice(candidates, n_held_out, replace=False))
     kept = np.setdiff1d(np.arange(X.shape[0]), held_out)
     validation = fold_in_split(X[held_out], target_share=1.0 - fold_in_share, seed=seed)
-    return FitData(X[kept], validation)
+    if training.validation_users == "unseen":
+        return FitData(X[kept], validation)
+    rows = sp.csr_array(sp.vstack([X[kept], validation[0]], format="csr"))
+    return FitData(rows, validation)
 
 
 def fit_model(
@@ -64,7 +70,7 @@ def fit_model(
         data.X,
         n_factors=config.n_factors,
         n_epochs=n_epochs,
-        batch_size=config.batch_size,
+        batch_size=config.batch_size or usual_batch_size(data.X.shape[0]),
         learning_rate=config.learning_rate,
         alpha=config.alpha,
         beta=config.beta,

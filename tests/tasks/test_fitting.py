@@ -1,0 +1,62 @@
+"""Configuration turned into a fit."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from data_contracts.config import ELSAConfig, TrainingConfig
+from models.elsa import fit_elsa
+from models.elsa_form import ELSAForm
+from tasks.fitting import FitData, fit_model, hold_out_users
+
+X = sp.csr_array((np.random.default_rng(0).random((200, 30)) < 0.3).astype(np.float32))
+
+
+def hold_out(validation_users):
+    """A quarter of the users, a fifth of whose items are asked."""
+    training = TrainingConfig(validation_share=0.25, validation_users=validation_users)
+    return hold_out_users(X, training, fold_in_share=0.8, seed=1)
+
+
+def test_unseen_users_teach_nothing():
+    """Their rows are not among the rows to fit."""
+    data = hold_out("unseen")
+    fold_in, target = data.validation
+    assert fold_in.shape == target.shape == (50, 30)
+    assert data.X.shape == (150, 30)
+    assert data.X.nnz + fold_in.nnz + target.nnz == X.nnz
+
+
+def test_known_users_teach_what_they_are_shown_and_no_target():
+    """The targets alone are missing from the rows to fit."""
+    data = hold_out("known")
+    fold_in, target = data.validation
+    assert data.X.shape == (200, 30)
+    assert data.X.nnz + target.nnz == X.nnz
+    np.testing.assert_array_equal(data.X[150:].toarray(), fold_in.toarray())
+    assert not (fold_in.toarray() * target.toarray()).any()
+
+
+def test_every_setting_reaches_the_model():
+    """The fit by configuration is the fit by hand."""
+    config = ELSAConfig(
+        n_factors=4, batch_size=16, learning_rate=0.2, alpha=0.3, beta=0.2, start="spectral",
+        output="relu", loss="cosine", max_output=25,
+    )  # fmt: skip
+    by_config = fit_model(FitData(X, None), config, n_epochs=2, seed=5, device="cpu")
+    by_hand = fit_elsa(
+        X, n_factors=4, n_epochs=2, batch_size=16, learning_rate=0.2, seed=5, alpha=0.3, beta=0.2,
+        start="spectral", form=ELSAForm(output="relu", loss="cosine", max_output=25),
+    )  # fmt: skip
+    np.testing.assert_array_equal(by_config.A, by_hand.A)
+    assert (by_config.alpha, by_config.beta) == (0.3, 0.2)
+
+
+@pytest.mark.parametrize(("n_users", "batch_size"), [(10, 32), (6400, 100), (10**7, 2048)])
+def test_usual_batch_makes_about_64_steps(n_users, batch_size, monkeypatch):
+    """Within bounds."""
+    asked = {}
+    monkeypatch.setattr("tasks.fitting.fit_elsa", lambda _, **settings: asked.update(settings))
+    rows = sp.csr_array((n_users, 3), dtype=np.float32)
+    fit_model(FitData(rows, None), ELSAConfig(), n_epochs=1, seed=0, device="cpu")
+    assert asked["batch_size"] == batch_size
