@@ -74,6 +74,22 @@ def load_model_file(path: Path | None) -> ModelFile:
     return read_config(path, ModelFile, missing=missing)
 
 
+def model_file_of(config: NightlyConfig) -> ModelFile:
+    """Return what a night's configuration says of its model."""
+    training, evaluation = config.training, config.evaluation
+    return ModelFile(
+        seed=config.seed,
+        model=config.model,
+        training=FileTraining(
+            device=training.device,
+            validation_share=training.validation_share,
+            max_validation_users=training.max_validation_users,
+        ),
+        evaluation=FileEvaluation(fold_in_share=evaluation.fold_in_share),
+        tune=config.tune,
+    )
+
+
 def model_file_text(file: ModelFile) -> str:
     """Return a model file with every key of a fit, its meaning and its value; no search."""
     sections = {"model": file.model, "training": file.training, "evaluation": file.evaluation}

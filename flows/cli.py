@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +12,8 @@ from cyclopts import App, Parameter
 from data_contracts.config import NightlyConfig, load_config
 from data_contracts.errors import ConfigError, HoarfrostError
 from flows import display
+from flows.cli_model import evaluate, tune
+from flows.flag import DEFAULT_CONFIG, Config, Day, Json, run_date
 
 QUIET = {  # no telemetry; our own log lines in place of Prefect's, also in the Prefect UI
     "DO_NOT_TRACK": "true",
@@ -31,14 +33,12 @@ app = App(
     help_epilogue=EXIT_CODES,
     suppress_keyboard_interrupt=False,
 )
-Config = Annotated[Path, Parameter(help="configuration file")]
-Json = Annotated[bool, Parameter(name="--json", negative="", help="print JSON for scripts")]
-Day = Annotated[datetime | None, Parameter(help="run date, YYYY-MM-DD; by default yesterday")]
 Strict = Annotated[
     bool,
     Parameter(negative="", help="end with exit code 5 when the gate rejects the challenger"),
 ]
-DEFAULT_CONFIG = Path("hoarfrost.toml")
+app.command(evaluate)
+app.command(tune)
 
 
 @app.command
@@ -87,7 +87,7 @@ def run(
     Example: hoarfrost run --config shop.toml --date 2026-09-29 --strict
     """
     loaded = load_config(config)
-    _night(loaded, day.date() if day else _yesterday(loaded), strict=strict, json=json)
+    _night(loaded, run_date(day, loaded), strict=strict, json=json)
 
 
 @app.command
@@ -105,7 +105,7 @@ def validate(
     from tasks.validating import validate_log
 
     loaded = load_config(config)
-    night = Night(config=loaded, run_date=day.date() if day else _yesterday(loaded))
+    night = Night(config=loaded, run_date=run_date(day, loaded))
     check = validate_log(night)
     display.validation(check, as_json=json)
     sys.exit(check.exit_code)
@@ -132,20 +132,16 @@ def query(sql: str, *, config: Config = DEFAULT_CONFIG, json: Json = False) -> N
     from tasks.query import run_query
 
     loaded = load_config(config)
-    display.table(run_query(Night(config=loaded, run_date=_yesterday(loaded)), sql), as_json=json)
+    display.table(
+        run_query(Night(config=loaded, run_date=run_date(None, loaded)), sql), as_json=json
+    )
 
 
-def _yesterday(config: NightlyConfig) -> date:
-    from tasks.calendar import last_complete_day
-
-    return last_complete_day(datetime.now().astimezone(), config.interactions.time_zone)
-
-
-def _night(config: NightlyConfig, run_date: date, *, strict: bool, json: bool) -> None:
-    logging.getLogger("flows").info("night of %s on %s: starting Prefect", run_date, config.lake)
+def _night(config: NightlyConfig, day: date, *, strict: bool, json: bool) -> None:
+    logging.getLogger("flows").info("night of %s on %s: starting Prefect", day, config.lake)
     from flows.nightly import nightly  # Prefect reads its settings on import
 
-    report = nightly(config, run_date, strict)
+    report = nightly(config, day, strict)
     display.report(report, as_json=json)
 
 

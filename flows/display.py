@@ -17,7 +17,7 @@ from data_contracts.report import NightReport, UserExample
 from tasks.report_text import interval_text
 
 # no markup: a title in brackets is a title
-_OUT = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 140)
+OUT = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 140)
 _LOGGERS = ("tasks", "models", "flows")
 
 
@@ -54,23 +54,24 @@ def error(message: str) -> None:
 def report(night: NightReport, *, as_json: bool) -> None:
     """Show a night: lists first, then figures, log and paths."""
     if as_json:
-        _print_json(night)
+        print_json(night)
         return
     for example in night.examples:
         _example(example)
     _metrics(night)
     _log(night)
     tables = ", ".join(f"{name} {rows:,} rows" for name, rows in night.table_rows.items())
-    _say("\nTables", f"      {night.snapshot}\n            {tables}")
-    _say("Quarantine", f"  {night.quarantine}")
+    say("\nTables", f"      {night.snapshot}\n            {tables}")
+    say("Quarantine", f"  {night.quarantine}")
 
 
-def _say(bold: str, plain: str) -> None:
-    _OUT.print(Text.assemble((bold, "bold"), plain))
+def say(bold: str, plain: str) -> None:
+    """Print a line that begins in bold."""
+    OUT.print(Text.assemble((bold, "bold"), plain))
 
 
 def _example(example: UserExample) -> None:
-    _say(f"\n{example.user_id}", f" liked: {'; '.join(example.history)}")
+    say(f"\n{example.user_id}", f" liked: {'; '.join(example.history)}")
     lists = Table("rank", "item", "title", "score", "because of", "share", box=None)
     for line in example.recommendations:
         because = line.because_title or line.because_item_id or line.source
@@ -79,12 +80,12 @@ def _example(example: UserExample) -> None:
         lists.add_row(
             str(line.rank), str(line.item_id), title, f"{line.score:.3f}", str(because), share
         )
-    _OUT.print(lists)
+    OUT.print(lists)
 
 
 def _metrics(night: NightReport) -> None:
-    _say(f"\nVerdict: {night.verdict}", f" ({night.reason})")
-    _OUT.print(
+    say(f"\nVerdict: {night.verdict}", f" ({night.reason})")
+    OUT.print(
         f"Champion is version {night.champion_version}, judged on {night.judged_users:,} users:"
     )
     names = list(next(iter(night.metrics.values()), {}))
@@ -95,52 +96,52 @@ def _metrics(night: NightReport) -> None:
     figures.add_row(
         "gain over popularity", *("" if gain is None else interval_text(gain) for gain in gains)
     )
-    _OUT.print(figures)
+    OUT.print(figures)
 
 
 def _log(night: NightReport) -> None:
-    _say("\nLog", f" {night.accepted:,} of {night.rows:,} rows accepted; quarantined:")
+    say("\nLog", f" {night.accepted:,} of {night.rows:,} rows accepted; quarantined:")
     rules = Table("rule", "rows", box=None)
     for rule, count in sorted(night.quarantined.items()):
         rules.add_row(rule, f"{count:,}")
-    _OUT.print(rules)
+    OUT.print(rules)
     for file in night.refused_files:
-        _OUT.print(f"Refused {file.path} ({file.rule}): {file.reason}")
+        OUT.print(f"Refused {file.path} ({file.rule}): {file.reason}")
 
 
 def validation(check: LogCheck, *, as_json: bool) -> None:
     """Show what a night's log would give."""
     if as_json:
-        _print_json(check)
+        print_json(check)
         return
-    _OUT.print(f"Configuration is valid. Lake: {check.lake}, run date: {check.run_date}")
-    _OUT.print(f"{check.files} files to read, {check.accepted:,} of {check.rows:,} rows good")
+    OUT.print(f"Configuration is valid. Lake: {check.lake}, run date: {check.run_date}")
+    OUT.print(f"{check.files} files to read, {check.accepted:,} of {check.rows:,} rows good")
     rules = Table("rule", "rows", "what it means", box=None)
     for rule, sentence in check.rules.items():
         rules.add_row(rule, f"{check.quarantined.get(rule, 0):,}", sentence)
-    _OUT.print(rules)
+    OUT.print(rules)
     for file in check.refused_files:
-        _OUT.print(f"Refused {file.path} ({file.rule}): {file.reason}")
+        OUT.print(f"Refused {file.path} ({file.rule}): {file.reason}")
     if check.problem is not None:
-        _OUT.print(f"The night would stop: {check.problem}")
+        OUT.print(f"The night would stop: {check.problem}")
 
 
 def status(lake: LakeStatus, *, as_json: bool) -> None:
     """Show a lake."""
     if as_json:
-        _print_json(lake)
+        print_json(lake)
         return
-    _OUT.print(f"Lake {lake.lake}\nlatest: {lake.latest or 'nothing published'}")
+    OUT.print(f"Lake {lake.lake}\nlatest: {lake.latest or 'nothing published'}")
     nights = Table("run date", "finished steps", "next step", box=None)
     for night in lake.nights:
         nights.add_row(str(night.run_date), str(len(night.finished)), night.next_step or "done")
-    _OUT.print(nights)
+    OUT.print(nights)
     ledger = Table("run date", "challenger", "verdict", "champion", "reason", box=None)
     for entry in lake.promotions:
         ledger.add_row(
             str(entry.run_date), entry.challenger, entry.verdict, entry.champion, entry.reason
         )
-    _OUT.print(ledger)
+    OUT.print(ledger)
 
 
 def table(result: QueryResult, *, as_json: bool) -> None:
@@ -152,9 +153,10 @@ def table(result: QueryResult, *, as_json: bool) -> None:
     answer = Table(*result.columns, box=None)
     for row in result.rows:
         answer.add_row(*("" if value is None else str(value) for value in row))
-    _OUT.print(answer)
+    OUT.print(answer)
 
 
-def _print_json(value: BaseModel) -> None:
+def print_json(value: BaseModel) -> None:
+    """Print a value for scripts."""
     fields: dict[str, Any] = value.model_dump(mode="json")
     print(json.dumps(fields, ensure_ascii=False))

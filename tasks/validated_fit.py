@@ -52,6 +52,8 @@ def find_best_epoch(
             on_metrics(epoch, metrics)
 
     fit_model(data, config, n_epochs=config.n_epochs, seed=seed, device=device, on_epoch=on_epoch)
+    if data.validation is not None and best.n_epochs == config.n_epochs:
+        logger.info("%s: the last epoch was best: more of them (n_epochs) may be better", label)
     return best
 
 

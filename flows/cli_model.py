@@ -1,0 +1,85 @@
+"""The commands about models alone: how good one is, and which is best."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from data_contracts.config import load_config
+from data_contracts.errors import ConfigError
+from data_contracts.model_file import load_model_file
+from data_contracts.tuning import TuneConfig
+from flows import display_model
+from flows.flag import DEFAULT_CONFIG, Day, Json, run_date
+
+Pairs = Annotated[Path, Parameter(help="Parquet file with the columns user_id and item_id")]
+Storage = Annotated[
+    Path | None, Parameter(help="SQLite file of the search; by default beside the model file")
+]
+
+
+def evaluate(
+    *,
+    train: Pairs,
+    test: Pairs,
+    config: Annotated[Path | None, Parameter(help="model file; by default all defaults")] = None,
+    storage: Storage = None,
+    json: Json = False,
+) -> None:
+    """Tell how well a model ranks on a fixed split; the test file chooses nothing.
+
+    Example: hoarfrost evaluate --train train.parquet --test test.parquet --config model.toml
+    """
+    from tasks.evaluating import evaluate_files
+
+    file = load_model_file(config)
+    kept = storage or _beside(config)
+    display_model.evaluation(evaluate_files(train, test, file, kept), as_json=json)
+
+
+def tune(
+    *,
+    config: Annotated[
+        Path | None, Parameter(help="model file with --train, a lake's configuration without")
+    ] = None,
+    train: Annotated[Path | None, Parameter(help="Parquet file; without it a lake's rows")] = None,
+    day: Annotated[Day, Parameter(name="--date")] = None,
+    trials: Annotated[int | None, Parameter(help="trials in all, earlier calls included")] = None,
+    out: Annotated[Path | None, Parameter(help="model file to write the best model to")] = None,
+    storage: Storage = None,
+    mlflow: Annotated[str | None, Parameter(help="MLflow that logs the trials of a file")] = None,
+    json: Json = False,
+) -> None:
+    """Search hyper-parameters on users held out of train; a repeated call goes on.
+
+    Example: hoarfrost tune --train train.parquet --config model.toml --trials 30 --out best.toml
+    """
+    from tasks.lake import Night
+    from tasks.tuned_model import tune_file, tune_lake
+
+    if out is not None and out == config:
+        raise ConfigError(f"--out must not be the file that is read, got {out}")
+    if train is not None:
+        if day is not None:
+            raise ConfigError("--date is for a lake: leave it out with --train")
+        file = load_model_file(config)
+        file = file.model_copy(update={"tune": _trials(file.tune or TuneConfig(), trials)})
+        kept = storage or _beside(config)
+        tuning = tune_file(train, file, kept, mlflow_uri=mlflow, out=out)
+    else:
+        if storage is not None or mlflow is not None:
+            raise ConfigError("--storage and --mlflow are for a file: leave them out for a lake")
+        loaded = load_config(config or DEFAULT_CONFIG)
+        searched = loaded.model_copy(update={"tune": _trials(loaded.tune, trials)})
+        tuning = tune_lake(Night(config=searched, run_date=run_date(day, loaded)), out=out)
+    display_model.tuning(tuning, as_json=json)
+
+
+def _beside(config: Path | None) -> Path:
+    return Path("tuning.db") if config is None else config.with_suffix(".tuning.db")
+
+
+def _trials(tune: TuneConfig, trials: int | None) -> TuneConfig:
+    if trials is not None and trials < 1:
+        raise ConfigError(f"--trials must be at least 1, got {trials}")
+    return tune if trials is None else tune.model_copy(update={"n_trials": trials})

@@ -1,0 +1,95 @@
+"""What evaluate and tune show."""
+
+from rich.table import Table
+
+from data_contracts.evaluation import Evaluation
+from data_contracts.tuning_result import Trial, Tuning
+from flows.display import OUT, print_json, say
+
+
+def evaluation(result: Evaluation, *, as_json: bool) -> None:
+    """Show the figures of a model, and everything they depend on."""
+    if as_json:
+        print_json(result)
+        return
+    figures = Table("metric", "mean", "standard error", box=None)
+    for name, figure in result.metrics.items():
+        error = figure.standard_error
+        figures.add_row(name, f"{figure.mean:.5f}", "" if error is None else f"{error:.5f}")
+    OUT.print(figures)
+    for name, rule in result.rules.items():
+        say(f"{name}: ", rule)
+    say("users: ", f"{result.n_users:,} judged; {result.n_users_left_out:,} not in train, left out")
+    say(
+        "train: ",
+        f"{result.n_train_users:,} users, {result.n_items:,} items, "
+        f"{result.n_train_pairs:,} pairs; {result.n_duplicates_train:,} duplicates dropped",
+    )
+    say(
+        "test: ",
+        f"{result.n_targets:,} targets of the judged users, of which {result.n_targets_unknown:,} "
+        f"are not in train and {result.n_targets_seen:,} are the user's own train rows; "
+        f"{result.n_duplicates_test:,} duplicates dropped",
+    )
+    say("model: ", _pairs(result.model))
+    if result.searched:
+        say("searched: ", f"{result.n_trials} trials of study {result.study} chose")
+        OUT.print(f"  {_pairs(result.searched)}")
+    ndcg = "none" if result.validation_ndcg is None else f"{result.validation_ndcg:.5f}"
+    say("best epoch: ", f"{result.best_epoch}, validation nDCG@100 {ndcg}")
+    say(
+        "run: ",
+        f"seed {result.seed}, {result.device}, train {result.train_seconds} s, search "
+        f"{result.search_seconds} s, peak memory {result.peak_memory_mb:,} MB, "
+        f"model {result.model_digest}",
+    )
+
+
+def tuning(result: Tuning, *, as_json: bool) -> None:
+    """Show the trials of a search and its best model, ready to be copied."""
+    if as_json:
+        print_json(result)
+        return
+    names = list(result.best_params)
+    trials = Table("trial", result.metric, "best epoch", "epochs", "s", *names, "", box=None)
+    for trial in result.trials:
+        trials.add_row(*_row(trial, names))
+    OUT.print(trials)
+    configured = result.configured_value
+    than = "" if configured is None else f", the model as configured has {configured:.5f}"
+    say(
+        "\nBest: ",
+        f"{result.metric} {result.best_value:.5f} after {result.best_epoch} epochs{than}",
+    )
+    OUT.print(
+        f"{result.n_new_trials} of {len(result.trials)} trials in this call, {result.seconds} s on "
+        f"{result.device}, judged on {result.validation_users:,} users held out of train"
+    )
+    OUT.print(f"Study {result.study} in {result.storage}\n")
+    OUT.print(result.model_file, soft_wrap=True)
+    if result.out is not None:
+        OUT.print(f"Wrote {result.out}")
+
+
+def _row(trial: Trial, names: list[str]) -> list[str]:
+    value = "pruned" if trial.value is None else f"{trial.value:.5f}"
+    epoch = "" if trial.best_epoch is None else str(trial.best_epoch)
+    given = [_text(trial.params[name]) for name in names]
+    note = "as configured" if trial.configured else trial.problem or ""
+    return [
+        str(trial.number),
+        value,
+        epoch,
+        str(trial.epochs),
+        f"{trial.seconds:.1f}",
+        *given,
+        note,
+    ]
+
+
+def _pairs(values: dict[str, object]) -> str:
+    return ", ".join(f"{name} {_text(value)}" for name, value in values.items())
+
+
+def _text(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

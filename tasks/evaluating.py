@@ -1,0 +1,163 @@
+"""Judge a model on a fixed split; what is asked in the test file never chooses anything."""
+
+import hashlib
+import logging
+import math
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from data_contracts.config import ModelConfig
+from data_contracts.evaluation import Evaluation, Figure
+from data_contracts.model_file import ModelFile
+from models.elsa_state import TrainingState
+from models.metric import estimate
+from models.ranking import FactorModel
+from tasks.device import choose_device
+from tasks.fitting import FitData, fit_model, hold_out_users
+from tasks.fixed_split import AskedRows, TrainRows, read_test, read_train
+from tasks.tuning import prepare_search, run_search, tuned
+from tasks.validated_fit import find_best_epoch, log_epoch
+
+logger = logging.getLogger(__name__)
+_BLOCK_BYTES = 256 * 2**20
+_MOST_ROWS = 1024
+_RECALL = "recall@k is hits / min(k, targets); plain_recall@k is hits / targets"
+_MASKING = "fold-in are the user's train rows; they are never listed"
+_ERRORS = "standard error over the judged users; of coverage@20 by leaving out one user at a time"
+
+
+class Choice(NamedTuple):
+    """The model to fit on all rows, and how it was found."""
+
+    model: ModelConfig
+    n_epochs: int
+    ndcg: float | None
+    validation_users: int
+    searched: dict[str, Any]
+    n_trials: int
+    study: str | None
+    seconds: float
+
+
+def evaluate_files(train: Path, test: Path, file: ModelFile, storage: Path) -> Evaluation:
+    """Return the figures of a model that is chosen and fitted on one file and judged on another.
+
+    Args:
+        train: Parquet file with user_id and item_id.
+        test: the same, of what is asked.
+        file: the model, and the search for its best form if there is one.
+        storage: SQLite file in which the search is kept.
+
+    Raises:
+        ConfigError: a file is missing, or the settings do not fit.
+        ContractViolationError: a file is not as it must be.
+        TooLittleDataError: a file is empty, or there is nobody to judge or to validate on.
+    """
+    rows = read_train(train)
+    asked = read_test(test, rows)  # before the fit: its faults would be found hours later
+    device = choose_device(file.training.device)
+    choice = choose_model(rows.X, file, storage, device=device)
+    started = time.monotonic()
+    model = _fit(rows.X, choice, seed=file.seed, device=device)
+    seconds = time.monotonic() - started
+    estimates = estimate(
+        model, fold_in=rows.X[asked.user], target=asked.target, n_targets=asked.n_targets,
+        block_size=max(1, min(_MOST_ROWS, _BLOCK_BYTES // (4 * rows.X.shape[1]))),
+    )  # fmt: skip
+    figures = {name: _figure(mean, error) for name, (mean, error) in estimates.items()}
+    return _evaluation(
+        figures, rows, asked, choice,
+        seed=file.seed, device=device, train_seconds=round(seconds, 2),
+        model_digest=_digest(model, rows.X),
+    )  # fmt: skip
+
+
+def choose_model(X: sp.csr_array, file: ModelFile, storage: Path, *, device: str) -> Choice:
+    """Return hyper-parameters and number of epochs, chosen on users held out of X.
+
+    Raises:
+        ConfigError: there is nothing to search for this kind of model.
+        TooLittleDataError: a search has nobody to validate on.
+    """
+    started = time.monotonic()
+    if file.tune is not None and file.tune.n_trials > 0:
+        tuning = run_search(prepare_search(X, file, storage, device=device))
+        return Choice(
+            tuned(file.model, tuning.best_params), tuning.best_epoch, tuning.best_value,
+            tuning.validation_users, tuning.best_params, len(tuning.trials), tuning.study,
+            time.monotonic() - started,
+        )  # fmt: skip
+    data = hold_out_users(
+        X, file.training_config, fold_in_share=file.evaluation.fold_in_share, seed=file.seed
+    )
+    if data.validation is None:
+        logger.warning("nobody can be held out of %d users: all epochs are run", X.shape[0])
+        return Choice(file.model, file.model.n_epochs, None, 0, {}, 0, None, 0.0)
+    best = find_best_epoch(data, file.model, seed=file.seed, device=device, label="validation")
+    n_users = data.validation[0].shape[0]
+    seconds = time.monotonic() - started
+    return Choice(file.model, best.n_epochs, best.ndcg, n_users, {}, 0, None, seconds)
+
+
+def _fit(X: sp.csr_array, choice: Choice, *, seed: int, device: str) -> FactorModel:
+    def on_epoch(epoch: int, metrics: dict[str, float], _state: TrainingState) -> None:
+        log_epoch("all rows", epoch, choice.n_epochs, metrics)
+
+    return fit_model(
+        FitData(X, None), choice.model, n_epochs=choice.n_epochs, seed=seed, device=device,
+        on_epoch=on_epoch,
+    )  # fmt: skip
+
+
+def _evaluation(
+    figures: dict[str, Figure], rows: TrainRows, asked: AskedRows, choice: Choice, **facts: Any
+) -> Evaluation:
+    n_users, n_items = rows.X.shape
+    return Evaluation(
+        metrics=figures, rules=_rules(n_items, choice),
+        n_users=len(asked.user), n_users_left_out=asked.n_left_out,
+        n_train_users=n_users, n_items=n_items, n_train_pairs=rows.X.nnz,
+        n_targets=int(asked.n_targets.sum()), n_targets_unknown=asked.n_unknown,
+        n_targets_seen=asked.n_seen, n_duplicates_train=rows.n_duplicates,
+        n_duplicates_test=asked.n_duplicates, model=choice.model.model_dump(),
+        searched=choice.searched, n_trials=choice.n_trials, study=choice.study,
+        best_epoch=choice.n_epochs, validation_users=choice.validation_users,
+        validation_ndcg=choice.ndcg, search_seconds=round(choice.seconds, 2),
+        peak_memory_mb=_peak_memory_mb(), **facts,
+    )  # fmt: skip
+
+
+def _rules(n_items: int, choice: Choice) -> dict[str, str]:
+    if choice.validation_users:
+        chosen = f"nDCG@100 of {choice.validation_users} users held out of train chose"
+    else:
+        chosen = "nobody could be held out of train; the configuration gives"
+    what = "hyper-parameters and number of epochs" if choice.searched else "the number of epochs"
+    return {
+        "recall": _RECALL,
+        "items": f"the {n_items} items of train; test items not in train stay targets, as misses",
+        "masking": _MASKING,
+        "choice": f"{chosen} {what}; the final fit takes all rows of train",
+        "errors": _ERRORS,
+    }
+
+
+def _figure(mean: float, error: float) -> Figure:
+    return Figure(mean=mean, standard_error=None if math.isnan(error) else error)
+
+
+def _digest(model: FactorModel, X: sp.csr_array) -> str:
+    digester = hashlib.sha256(np.ascontiguousarray(model.decoder).tobytes())
+    digester.update(np.ascontiguousarray(model.encode(X[:_MOST_ROWS])).tobytes())
+    return digester.hexdigest()[:16]
+
+
+def _peak_memory_mb() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)
