@@ -136,9 +136,9 @@ class ELSAConfig(Frozen):
     """Users per step; by default a 64th of them, between 32 and 2048."""
     learning_rate: PositiveFloat = 0.1
     """Step size of NAdam."""
-    alpha: Share = 0.0
+    alpha: Share = 0.1
     """Inputs are divided by an item's popularity to this power."""
-    beta: Share = 0.0
+    beta: Share = 0.1
     """Scores are multiplied by an item's popularity to this power."""
     start: Literal["xavier", "spectral", "warm"] = "xavier"
     """At random, at the singular vectors of the matrix, or at the champion's factors."""
