@@ -11,7 +11,7 @@ from models.elsa_cpu import CpuEngine
 from models.elsa_dense import Loss, Output, dense_form
 from models.elsa_sampled import sampled_form
 from models.elsa_state import Parameter
-from models.elsa_torch import Form, TorchEngine, exact_form
+from models.elsa_torch import DeviceRows, Form, TorchEngine, exact_form
 
 _PRODUCTS = {"float32": None, "bfloat16": torch.bfloat16}
 
@@ -54,7 +54,8 @@ class ELSAForm:
                 generator=np.random.default_rng([seed, step]),
             )  # fmt: skip
 
-        return TorchEngine(X, parameter, device=device, form_of_epoch=form_of_epoch)
+        rows = DeviceRows.from_csr(X, device)
+        return TorchEngine(rows, parameter, form_of_epoch=form_of_epoch)
 
     def is_exact(self, *, n_factors: int, batch_size: int) -> bool:
         """Tell whether steps are exact; auto compares floating-point operations.

@@ -33,30 +33,71 @@ class Batch(NamedTuple):
 Form = Callable[[Tensor, Batch], tuple[Tensor, Tensor]]  # A, batch -> loss, dL/dA
 
 
+class DeviceRows:
+    """A CSR matrix on a device; the host keeps a copy of the row pointers."""
+
+    def __init__(self, indptr: np.ndarray, columns: Tensor, values: Tensor, n_items: int) -> None:
+        """Hold rows that lie on a device already.
+
+        Args:
+            indptr: where each row begins, shape (n_users + 1,), in main memory.
+            columns: items of all rows, no item twice in one, int32, shape (nnz,).
+            values: their weights, shape (nnz,).
+            n_items: width of the matrix.
+        """
+        self.device = str(columns.device)
+        self.n_users, self.n_items = len(indptr) - 1, n_items
+        self._indptr, self._columns, self._values = indptr, columns, values
+        self._starts = torch.tensor(indptr[:-1].astype(np.int64), device=self.device)
+        self._items = torch.arange(n_items + 1, dtype=torch.int32, device=self.device)
+
+    @classmethod
+    def from_csr(cls, X: sp.csr_array, device: str) -> "DeviceRows":
+        """Copy a matrix, shape (n_users, n_items), to a device."""
+        columns = torch.tensor(X.indices, dtype=torch.int32, device=device)
+        return cls(X.indptr, columns, torch.tensor(X.data, device=device), X.shape[1])
+
+    def take(self, rows: np.ndarray) -> Batch:
+        """Return some rows, in their order."""
+        counts = self._indptr[rows + 1] - self._indptr[rows]
+        indptr = np.concatenate(([0], np.cumsum(counts)))
+        n = int(indptr[-1])
+        offsets = _upload(indptr, self.device)
+        row = torch.repeat_interleave(
+            torch.arange(len(rows), device=self.device), offsets.diff(), output_size=n
+        )
+        shift = self._starts[_upload(rows, self.device)] - offsets[:-1]
+        place = torch.arange(n, device=self.device) + shift[row]
+        columns, values = self._columns[place], self._values[place]
+        sorted_columns, order = torch.sort(columns, stable=True)
+        shape = (len(rows), self.n_items)
+        return Batch(
+            _csr(offsets, columns, values, shape),
+            _csr(
+                torch.searchsorted(sorted_columns, self._items),
+                row[order], values[order], shape[::-1],
+            ),
+        )  # fmt: skip
+
+
 class TorchEngine:
     """Runs epochs of any form on a parameter that lies on a device."""
 
     def __init__(
-        self,
-        X: sp.csr_array,
-        parameter: Parameter,
-        *,
-        device: str,
-        form_of_epoch: Callable[[int], Form],
+        self, rows: DeviceRows, parameter: Parameter, *, form_of_epoch: Callable[[int], Form]
     ) -> None:
-        """Copy rows and parameter to the device.
+        """Copy the parameter to the device of the rows.
 
         Args:
-            X: rows with at least one item each, shape (n_users, n_items), float32.
+            rows: at least one item in each.
             parameter: where to start.
-            device: torch device.
             form_of_epoch: from the number of steps made before an epoch, what gives loss and
                 gradient of its batches by A.
         """
-        self._rows = _DeviceRows(X, device)
-        self._parameter = [torch.tensor(each, device=device) for each in parameter]
+        self._rows = rows
+        self._parameter = [torch.tensor(each, device=rows.device) for each in parameter]
         self._form_of_epoch = form_of_epoch
-        self._most = X.shape[0]  # rows that fit into the device's memory, as far as we know
+        self._most = rows.n_users  # rows that fit into the device's memory, as far as we know
 
     @property
     def parameter(self) -> Parameter:
@@ -136,38 +177,6 @@ def exact_form(*, scale: float, product: torch.dtype | None = None) -> Form:
         return losses.sum() * (scale / n_rows), dA
 
     return form
-
-
-class _DeviceRows:
-    def __init__(self, X: sp.csr_array, device: str) -> None:
-        self._indptr = X.indptr
-        self._device = device
-        self._starts = torch.tensor(X.indptr[:-1].astype(np.int64), device=device)
-        self._columns = torch.tensor(X.indices, dtype=torch.int32, device=device)
-        self._values = torch.tensor(X.data, device=device)
-        self._n_items = X.shape[1]
-        self._items = torch.arange(X.shape[1] + 1, device=device)
-
-    def take(self, rows: np.ndarray) -> Batch:
-        counts = self._indptr[rows + 1] - self._indptr[rows]
-        indptr = np.concatenate(([0], np.cumsum(counts)))
-        n = int(indptr[-1])
-        offsets = _upload(indptr, self._device)
-        row = torch.repeat_interleave(
-            torch.arange(len(rows), device=self._device), offsets.diff(), output_size=n
-        )
-        shift = self._starts[_upload(rows, self._device)] - offsets[:-1]
-        place = torch.arange(n, device=self._device) + shift[row]
-        columns, values = self._columns[place], self._values[place]
-        sorted_columns, order = torch.sort(columns, stable=True)
-        shape = (len(rows), self._n_items)
-        return Batch(
-            _csr(offsets, columns, values, shape),
-            _csr(
-                torch.searchsorted(sorted_columns, self._items.to(torch.int32)),
-                row[order], values[order], shape[::-1],
-            ),
-        )  # fmt: skip
 
 
 def _upload(array: np.ndarray, device: str) -> Tensor:

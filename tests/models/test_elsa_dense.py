@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch.nn.functional import normalize
 
 from models.elsa_dense import dense_form, output_gradient
-from models.elsa_torch import Batch, TorchEngine, exact_form
+from models.elsa_torch import Batch, DeviceRows, TorchEngine, exact_form
 from tests.models.largest_tensor import LargestTensor
 from tests.models.strategies import histories
 from tests.models.test_elsa_gradient import (
@@ -150,7 +150,9 @@ def test_golden_steps_of_the_engine(output, loss, golden):
     form = dense_form(output=output, loss=loss)
     start = parameter_at(np.array(W_START), np.float64)
     engine = TorchEngine(
-        sp.csr_array(np.array(X_GOLDEN)), start, device="cpu", form_of_epoch=lambda _: form
+        DeviceRows.from_csr(sp.csr_array(np.array(X_GOLDEN)), "cpu"),
+        start,
+        form_of_epoch=lambda _: form,
     )
     np.testing.assert_allclose(make_steps(engine, 3, 3), golden[0], rtol=0, atol=1e-9)
     W = engine.parameter.A * engine.parameter.norm[:, None]

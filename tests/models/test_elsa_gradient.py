@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from models.elsa_cpu import CpuEngine
 from models.elsa_start import unit_rows
 from models.elsa_state import Parameter
-from models.elsa_torch import Batch, TorchEngine, exact_form
+from models.elsa_torch import Batch, DeviceRows, TorchEngine, exact_form
 from models.nadam import Schedule
 from tests.models.largest_tensor import LargestTensor
 from tests.models.strategies import histories
@@ -89,7 +89,9 @@ def engines(X: np.ndarray, W: np.ndarray) -> dict[str, CpuEngine | TorchEngine]:
     return {
         "cpu": CpuEngine(rows, parameter_at(W), scale=scale),
         "torch": TorchEngine(
-            rows, parameter_at(W), device="cpu", form_of_epoch=lambda _: exact_form(scale=scale)
+            DeviceRows.from_csr(rows, "cpu"),
+            parameter_at(W),
+            form_of_epoch=lambda _: exact_form(scale=scale),
         ),
     }
 
@@ -107,7 +109,9 @@ def test_golden_steps_in_float64():
     for n_steps, expected in ((1, W_AFTER_1), (3, W_AFTER_3)):
         form = exact_form(scale=2.0 / len(W))
         engine = TorchEngine(
-            X, parameter_at(W, np.float64), device="cpu", form_of_epoch=lambda _, form=form: form
+            DeviceRows.from_csr(X, "cpu"),
+            parameter_at(W, np.float64),
+            form_of_epoch=lambda _, form=form: form,
         )
         losses = make_steps(engine, 3, n_steps)
         np.testing.assert_allclose(losses, LOSSES[:n_steps], rtol=0, atol=1e-9)
@@ -206,7 +210,9 @@ def test_batch_that_does_not_fit_is_halved(caplog):
         return inner(A, batch)
 
     rows = sp.csr_array(X.astype(np.float32))
-    engine = TorchEngine(rows, parameter_at(W), device="cpu", form_of_epoch=lambda _: form)
+    engine = TorchEngine(
+        DeviceRows.from_csr(rows, "cpu"), parameter_at(W), form_of_epoch=lambda _: form
+    )
     losses, schedule = engine.run_epoch(
         np.arange(12), batch_size=12, learning_rate=0.1, schedule=Schedule()
     )
@@ -223,7 +229,9 @@ def test_row_that_does_not_fit_alone_is_an_error():
 
     rows = sp.csr_array(np.array(X_GOLDEN, np.float32))
     engine = TorchEngine(
-        rows, parameter_at(np.array(W_START)), device="cpu", form_of_epoch=lambda _: form
+        DeviceRows.from_csr(rows, "cpu"),
+        parameter_at(np.array(W_START)),
+        form_of_epoch=lambda _: form,
     )
     with pytest.raises(torch.OutOfMemoryError, match="no room"):
         make_steps(engine, 3, 1)

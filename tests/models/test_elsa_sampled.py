@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.elsa_sampled import draw_columns, sampled_form, sampled_gradient
-from models.elsa_torch import TorchEngine
+from models.elsa_torch import DeviceRows, TorchEngine
 from tests.models.largest_tensor import LargestTensor
 from tests.models.strategies import histories
 from tests.models.test_elsa_dense import FORMS, assert_same, by_autograd, dense, through_rows
@@ -87,7 +87,9 @@ def test_equal_generators_make_equal_steps():
         )
         start = parameter_at(random_weights(60, 4, 0).numpy())
         engine = TorchEngine(
-            sp.csr_array(X), start, device="cpu", form_of_epoch=lambda _, form=form: form
+            DeviceRows.from_csr(sp.csr_array(X), "cpu"),
+            start,
+            form_of_epoch=lambda _, form=form: form,
         )
         make_steps(engine, 40, 3)
         found.append(engine.parameter.A)
