@@ -114,7 +114,7 @@ def _read(path: Path) -> tuple[pl.DataFrame, int]:
 def _ids(path: Path, column: pl.Series) -> pl.Series:
     if column.null_count():
         raise ContractViolationError(
-            f"{path} must have an id in every row, got {column.null_count()} rows without a "
+            f"{path} must have an id in every row, got {column.null_count()} rows without "
             f"{column.name}: drop these rows"
         )
     if isinstance(column.dtype, pl.String | pl.Categorical | pl.Enum):
