@@ -128,8 +128,8 @@ class ELSAConfig(Frozen):
 
     kind: Literal["elsa"] = "elsa"
     """Which model."""
-    n_factors: PositiveInt = 256
-    """Rank of the item-item matrix."""
+    n_factors: PositiveInt | None = None
+    """Rank of the item-item matrix; by default as high as the number of items makes affordable."""
     n_epochs: PositiveInt = 20
     """Most passes over the users."""
     batch_size: PositiveInt | None = None

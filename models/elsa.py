@@ -156,6 +156,16 @@ def _run(
     return state
 
 
+def usual_rank(n_items: int) -> int:
+    """Return the power of two that keeps a step at about 60 billion operations, or less.
+
+    At 10,000 items it is 1024, at a million 128; never more than an eighth of the items. On
+    Goodbooks, where no item is popular, quality grew with the rank as far as it was tried.
+    """
+    affordable = min(np.sqrt(2e10 / n_items), n_items / 8)
+    return int(2 ** max(2, np.floor(np.log2(affordable))))
+
+
 def usual_batch_size(n_users: int) -> int:
     """Return how many users a step should take: about 64 steps make an epoch.
 

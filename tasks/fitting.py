@@ -7,7 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from data_contracts.config import ELSAConfig, TrainingConfig
-from models.elsa import ELSA, fit_elsa, usual_batch_size
+from models.elsa import ELSA, fit_elsa, usual_batch_size, usual_rank
 from models.elsa_form import ELSAForm
 from models.elsa_state import TrainingState
 from models.fold_in import fold_in_split
@@ -68,7 +68,7 @@ def fit_model(
     """
     return fit_elsa(
         data.X,
-        n_factors=config.n_factors,
+        n_factors=config.n_factors or usual_rank(data.X.shape[1]),
         n_epochs=n_epochs,
         batch_size=config.batch_size or usual_batch_size(data.X.shape[0]),
         learning_rate=config.learning_rate,

@@ -57,6 +57,18 @@ def test_usual_batch_makes_about_64_steps(n_users, batch_size, monkeypatch):
     """Within bounds."""
     asked = {}
     monkeypatch.setattr("tasks.fitting.fit_elsa", lambda _, **settings: asked.update(settings))
-    rows = sp.csr_array((n_users, 3), dtype=np.float32)
+    rows = sp.csr_array((n_users, 30), dtype=np.float32)
     fit_model(FitData(rows, None), ELSAConfig(), n_epochs=1, seed=0, device="cpu")
     assert asked["batch_size"] == batch_size
+
+
+@pytest.mark.parametrize(
+    ("n_items", "n_factors"), [(20, 4), (6000, 512), (10_000, 1024), (38_000, 512), (10**6, 128)]
+)
+def test_usual_rank_is_what_can_be_afforded(n_items, n_factors, monkeypatch):
+    """And an eighth of the items at most."""
+    asked = {}
+    monkeypatch.setattr("tasks.fitting.fit_elsa", lambda _, **settings: asked.update(settings))
+    rows = sp.csr_array((9, n_items), dtype=np.float32)
+    fit_model(FitData(rows, None), ELSAConfig(), n_epochs=1, seed=0, device="cpu")
+    assert asked["n_factors"] == n_factors
