@@ -7,7 +7,10 @@ import pytest
 
 from data_contracts.errors import TooLittleDataError
 from data_contracts.evaluation import Evaluation
+from tasks import evaluating
 from tasks.evaluating import evaluate_files
+from tasks.fitting import FitData, fit_model
+from tasks.fixed_split import read_train
 from tests.fixed_split import model_file, tastes, write_pairs
 
 
@@ -18,7 +21,7 @@ def by_hand() -> tuple[list, list]:
     place of the list hits. User 2 has all but item 0 and is asked one had and one unknown.
     """
     train = [(1, item) for item in range(25)] + [(2, item) for item in range(1, 50)]
-    train += [(3, item) for item in range(50)] + [(1, 0), (1, 0)]
+    train += [(0, item) for item in range(50)] + [(1, 0), (1, 0)]
     test = [(1, item) for item in range(25, 65)] + [(2, 5), (2, 999), (4, 3), (5, 3), (5, 3)]
     return train, test
 
@@ -108,6 +111,12 @@ def test_early_stop_sets_the_final_epochs(tmp_path):
     alone = {"device": "cpu", "validation_share": 0.0}
     same = judge(tmp_path, train, test, model_file(model=settled, training=alone))
     assert same.model_digest == got.model_digest
+    X = read_train(tmp_path / "train.parquet").X
+    config = model_file(model=settled).model
+    by_itself = fit_model(
+        FitData(X, None), config, n_epochs=got.best_epoch, seed=got.seed, device="cpu"
+    )
+    assert evaluating._digest(by_itself, X) == got.model_digest
 
 
 def test_search_without_validation_users_is_refused(tmp_path):

@@ -1,5 +1,7 @@
 """The search: it goes on, begins with what is configured, and says what it did."""
 
+import functools
+
 import optuna
 import pytest
 import scipy.sparse as sp
@@ -18,6 +20,7 @@ from tasks.history import build_history
 from tasks.ingest import ingest
 from tasks.lock import study_lock
 from tasks.matrix import build_matrices
+from tasks.search_log import SearchLog
 from tasks.tuned_model import tune_file, tune_lake
 from tests.fixed_split import SMALL, model_file, tastes, write_pairs
 from tests.tiny_lake import at, night, write_day
@@ -110,6 +113,22 @@ def test_hopeless_trials_are_pruned(train):
     assert all(trial.epochs < SMALL["n_epochs"] for trial in pruned)
     assert len(result.trials) == 12
     assert result.best_params == {"learning_rate": 0.1}
+
+
+def test_configured_model_is_never_pruned(train):
+    """Its figure is what the others are compared with, however late and bad it comes."""
+    space = {"learning_rate": {"choices": [0.1]}}
+    bad = SMALL | {"learning_rate": 1e-7}
+    file = model_file(model=bad, tune={"n_trials": 8, "space": {"elsa": space}})
+    search = tuning.prepare_search(
+        read_train(train).X, file, train.parent / "study.db", device="cpu"
+    )
+    log = SearchLog(None, search.name)
+    objective = functools.partial(tuning._objective, search=search, log=log, number=0)
+    tuning._study(search).optimize(objective, n_trials=7)
+    last = tune(train, 8, space=space, model=bad).trials[-1]
+    assert (last.configured, last.state, last.epochs) == (True, "complete", 4)
+    assert last.value < 0.8 * tune(train, 8, space=space, model=bad).best_value
 
 
 def test_model_that_cannot_be_fitted_is_given_up(train):
