@@ -19,6 +19,7 @@ QUIET = {  # no telemetry; our own log lines in place of Prefect's, also in the 
     "DO_NOT_TRACK": "true",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_LOGGING_LEVEL": "WARNING",  # it tells of every table it makes
     "PREFECT_LOGGING_EXTRA_LOGGERS": "tasks,models",
     "PREFECT_LOGGING_LEVEL": "CRITICAL",
