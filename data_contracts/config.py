@@ -129,7 +129,7 @@ class ELSAConfig(Frozen):
     kind: Literal["elsa"] = "elsa"
     """Which model."""
     n_factors: PositiveInt | None = None
-    """Rank of the item-item matrix; by default as high as the number of items makes affordable."""
+    """Rank of the item-item matrix; by default as high as users and items make affordable."""
     n_epochs: PositiveInt = 20
     """Most passes over the users."""
     batch_size: PositiveInt | None = None
@@ -140,6 +140,8 @@ class ELSAConfig(Frozen):
     """Inputs are divided by an item's popularity to this power."""
     beta: Share = 0.1
     """Scores are multiplied by an item's popularity to this power."""
+    gamma: Share = 0.5
+    """A user's loss counts as the length of their history's vector to this power."""
     start: Literal["xavier", "spectral", "warm"] = "xavier"
     """At random, at the singular vectors of the matrix, or at the champion's factors."""
     output: Literal["linear", "relu"] = "linear"
@@ -152,7 +154,7 @@ class ELSAConfig(Frozen):
     """How a linear output's gradient is computed; "auto" takes the cheaper way."""
     products: Literal["float32", "bfloat16"] = "float32"
     """Precision of the largest products; "bfloat16" is faster where the GPU has it."""
-    patience: PositiveInt = 3
+    patience: PositiveInt = 5
     """Epochs without a better validation nDCG@100 before training stops."""
 
 

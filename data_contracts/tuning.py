@@ -65,6 +65,7 @@ _DEFAULT_SPACE: dict[str, Space] = {
         "n_factors": Choices(choices=(64, 128, 256, 512)),
         "alpha": Range(low=0.0, high=0.8),
         "beta": Range(low=0.0, high=0.8),
+        "gamma": Range(low=0.0, high=1.0),
     }
 }
 

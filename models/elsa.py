@@ -156,13 +156,14 @@ def _run(
     return state
 
 
-def usual_rank(n_items: int) -> int:
+def usual_rank(n_users: int, n_items: int) -> int:
     """Return the power of two that keeps a step at about 60 billion operations, or less.
 
-    At 10,000 items it is 1024, at a million 128; never more than an eighth of the items. On
-    Goodbooks, where no item is popular, quality grew with the rank as far as it was tried.
+    At 10,000 items it is 1024, at a million 128; never more than the users or an eighth of the
+    items. On Goodbooks, where no item is popular, quality grew with the rank as far as it was
+    tried; on MovieLens with its few users it did not.
     """
-    affordable = min(np.sqrt(2e10 / n_items), n_items / 8)
+    affordable = min(np.sqrt(2e10 / n_items), n_items / 8, n_users)
     return int(2 ** max(2, np.floor(np.log2(affordable))))
 
 

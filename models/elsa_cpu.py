@@ -31,17 +31,20 @@ _FLOOR = float(np.finfo(np.float32).eps)
 class CpuEngine:
     """Runs epochs of the exact form on a parameter in main memory."""
 
-    def __init__(self, X: sp.csr_array, parameter: Parameter, *, scale: float) -> None:
+    def __init__(
+        self, X: sp.csr_array, parameter: Parameter, *, scale: float, weight: np.ndarray
+    ) -> None:
         """Take the rows to learn from and a parameter of one's own, which epochs replace.
 
         Args:
             X: rows with at least one item each, shape (n_users, n_items), float32.
             parameter: where to start.
             scale: factor of the mean of 1 - cos(x, y), 2 / n_items for NMSE.
+            weight: what a row's loss counts, shape (n_users,), float32.
         """
         self.X = X
         self.parameter = parameter
-        self._scale = scale
+        self._scale, self._weight = scale, weight
 
     def run_epoch(
         self, order: np.ndarray, *, batch_size: int, learning_rate: float, schedule: Schedule
@@ -55,8 +58,9 @@ class CpuEngine:
             G = self._gram(pool)
             for start in range(0, len(order), batch_size):
                 schedule, coefficients = schedule.advance(learning_rate)
-                batch = self.X[order[start : start + batch_size]]
-                loss, G = self._step(pool, batch, G, coefficients)
+                rows = order[start : start + batch_size]
+                batch, weight = self.X[rows], self._weight[rows]
+                loss, G = self._step(pool, batch, weight, G, coefficients)
                 losses.append(loss)
                 if not np.isfinite(loss):
                     break
@@ -68,10 +72,15 @@ class CpuEngine:
         return np.asarray(sum(parts))
 
     def _step(
-        self, pool: ThreadPoolExecutor, X: sp.csr_array, G: np.ndarray, coefficients: Coefficients
+        self,
+        pool: ThreadPoolExecutor,
+        X: sp.csr_array,
+        weight: np.ndarray,
+        G: np.ndarray,
+        coefficients: Coefficients,
     ) -> tuple[float, np.ndarray]:
         n_rows, n_items = X.shape
-        rows = partial(self._rows, X, G, self._scale / n_rows)
+        rows = partial(self._rows, X, weight, G, self._scale / n_rows)
         parts = pool.map(rows, _slices(n_rows, _LEAST_ROWS))
         losses, dH, dG = zip(*parts, strict=True)
         sweep = partial(
@@ -82,14 +91,14 @@ class CpuEngine:
 
     @np.errstate(invalid="ignore", over="ignore")  # what is not finite shows in the loss
     def _rows(
-        self, X: sp.csr_array, G: np.ndarray, scale: float, rows: slice
+        self, X: sp.csr_array, weight: np.ndarray, G: np.ndarray, scale: float, rows: slice
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         H = np.empty((rows.stop - rows.start, G.shape[0]), np.float32)
         indptr = X.indptr[rows.start : rows.stop + 1]
         gather(indptr, X.indices, X.data, self.parameter.A, H)
         values = X.data[indptr[0] : indptr[-1]]
         squares = np.add.reduceat(values * values, indptr[:-1] - indptr[0])
-        return derivatives(H, G, squares, scale=scale, floor=_FLOOR)
+        return derivatives(H, G, squares, weight[rows], scale=scale, floor=_FLOOR)
 
     @np.errstate(invalid="ignore", over="ignore")
     def _sweep(

@@ -51,7 +51,7 @@ def output_gradient(
         loss: as in dense_form.
     """
     n_rows, n_items = batch.X.shape
-    scale = (2.0 / n_items if loss == "nmse" else 1.0) / n_rows
+    scale = batch.weight * ((2.0 / n_items if loss == "nmse" else 1.0) / n_rows)
     counts = batch.X.crow_indices().to(torch.int64).diff()
     column, value = batch.X.col_indices().to(torch.int64), batch.X.values()
     H = batch.X @ A
@@ -59,24 +59,24 @@ def output_gradient(
     losses = []
     for rows, held in _blocks(batch.X):
         Y = H[rows] @ A.T  # (block, n_items); from here to dL/dz it is one buffer
-        losses.append(_to_slope(Y, counts[rows], column[held], value[held], scale, output))
+        losses.append(_to_slope(Y, counts[rows], column[held], value[held], scale[rows], output))
         dH[rows] = Y @ A
         dA.addmm_(Y.T, H[rows])
     dA += batch.Xt @ dH
-    return torch.cat(losses).sum() * scale, dA
+    return torch.cat(losses).sum(), dA
 
 
 def _to_slope(
-    Y: Tensor, counts: Tensor, column: Tensor, x: Tensor, scale: float, output: Output
+    Y: Tensor, counts: Tensor, column: Tensor, x: Tensor, scale: Tensor, output: Output
 ) -> Tensor:
-    """Turn x A Aᵀ into dL/dz in place; return 1 - cos(x, y) of every row.
+    """Turn x A Aᵀ into dL/dz in place; return the scaled loss of every row.
 
     Args:
         Y: x A Aᵀ, shape (block, n_items).
         counts: items that a row holds, shape (block,).
         column: the held items, row after row, shape (nnz,).
         x: their weights, shape (nnz,).
-        scale: factor of the sum of the losses.
+        scale: factor of each row's loss, shape (block,).
         output: as in dense_form.
     """
     rows = torch.arange(len(Y), device=Y.device)
@@ -96,7 +96,7 @@ def _to_slope(
     Y *= (pull * p / q2)[:, None]
     own = x * pull[row]
     flat[cell] -= own if output == "linear" else own * (y > 0)
-    return 1.0 - moves * p / (squares * q2).sqrt()
+    return scale * (1.0 - moves * p / (squares * q2).sqrt())
 
 
 def _blocks(X: Tensor) -> list[tuple[slice, slice]]:

@@ -14,9 +14,9 @@ Array = TypeVar("Array", np.ndarray, Tensor)  # the same lines serve the CPU and
 
 
 def derivatives(
-    H: Array, G: Array, squares: Array, *, scale: float, floor: float
+    H: Array, G: Array, squares: Array, weight: Array, *, scale: float, floor: float
 ) -> tuple[Array, Array, Array]:
-    """Return the losses of a batch and the derivatives of ``scale * losses.sum()`` by H and G.
+    """Return the losses of a batch and the derivatives of their sum by H and G.
 
     Those by A are then Xᵀ (dL/dH) + 2 A (dL/dG).
 
@@ -24,12 +24,13 @@ def derivatives(
         H: rows' factors X A, shape (batch, n_factors).
         G: Gram matrix AᵀA, shape (n_factors, n_factors).
         squares: x·x of every row, shape (batch,).
-        scale: factor of the loss, such as 1 / batch.
+        weight: what a row's loss counts, shape (batch,).
+        scale: factor of the sum, such as 1 / batch.
         floor: smallest |y|² / |x|² that has a direction. A row below it adds its loss and no
             gradient.
 
     Returns:
-        1 - cos(x, y) of every row, shape (batch,); dL/dH, as H; dL/dG, as G.
+        weight (1 - cos(x, y)) of every row, shape (batch,); dL/dH, as H; dL/dG, as G.
     """
     HG = H @ G
     hh = (H * H).sum(1)
@@ -38,8 +39,9 @@ def derivatives(
     moves = q2 > floor * squares
     q2 = moves * q2 + ~moves * (floor * squares)
     sq = (squares * q2) ** 0.5
-    dp = moves * (-scale / sq)
-    dq2 = moves * (0.5 * scale * p / (q2 * sq))
+    pull = scale * weight / sq
+    dp = -(moves * pull)
+    dq2 = moves * (0.5 * pull * p / q2)
     HG *= (2.0 * dq2)[:, None]
     HG += (2.0 * dp - 4.0 * dq2)[:, None] * H
-    return 1.0 - p / sq, HG, (H * dq2[:, None]).T @ H
+    return weight * (1.0 - p / sq), HG, (H * dq2[:, None]).T @ H

@@ -24,6 +24,8 @@ class ELSAForm:
     """Whether y is x A Aᵀ - x or its positive part."""
     loss: Loss = "nmse"
     """Mean of (y/|y| - x/|x|)² over batch and items, or of 1 - cos(x, y) over the batch."""
+    gamma: float = 0.0
+    """A user's loss counts as |x|^gamma, so that long histories count more."""
     max_output: int | None = None
     """Items a step makes y for: the batch's and others drawn at random; by default all."""
     step: Literal["auto", "exact", "dense"] = "auto"
@@ -32,17 +34,31 @@ class ELSAForm:
     """Precision of the exact form's largest products; the parameter is float32."""
 
     def engine(
-        self, X: sp.csr_array, parameter: Parameter, *, batch_size: int, seed: int, device: str
+        self,
+        X: sp.csr_array,
+        parameter: Parameter,
+        *,
+        batch_size: int,
+        seed: int,
+        device: str,
     ) -> CpuEngine | TorchEngine:
         """Return what runs the epochs over rows of X, shape (n_users, n_items).
+
+        Args:
+            X: rows with at least one item each.
+            parameter: where to start.
+            batch_size: rows per step.
+            seed: of the items drawn at random.
+            device: torch device.
 
         Raises:
             ValueError: the exact step is asked for where y is not linear or not of all items.
         """
         exact = self.is_exact(n_factors=parameter.A.shape[1], batch_size=batch_size)
+        weight = _weight(X, self.gamma)
         scale = 2.0 / X.shape[1] if self.loss == "nmse" else 1.0
         if exact and device == "cpu" and self.products == "float32":
-            return CpuEngine(X, parameter, scale=scale)
+            return CpuEngine(X, parameter, scale=scale, weight=weight)
 
         def form_of_epoch(step: int) -> Form:
             if exact:
@@ -54,7 +70,7 @@ class ELSAForm:
                 generator=np.random.default_rng([seed, step]),
             )  # fmt: skip
 
-        rows = DeviceRows.from_csr(X, device)
+        rows = DeviceRows.from_csr(X, device, weight)
         return TorchEngine(rows, parameter, form_of_epoch=form_of_epoch)
 
     def is_exact(self, *, n_factors: int, batch_size: int) -> bool:
@@ -71,6 +87,14 @@ class ELSAForm:
             raise ValueError("the exact step needs a linear output of all items")
         cheaper = 3 * n_factors <= 6 * batch_size
         return possible and (self.step == "exact" or (self.step == "auto" and cheaper))
+
+
+def _weight(X: sp.csr_array, gamma: float) -> np.ndarray:
+    """Return |x|^gamma of every row, 1 on average."""
+    user = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
+    squares = np.bincount(user, weights=np.square(X.data, dtype=np.float64))
+    weight = squares ** (0.5 * gamma)
+    return (weight / weight.mean()).astype(np.float32)
 
 
 AS_PUBLISHED = ELSAForm()

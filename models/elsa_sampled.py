@@ -87,7 +87,7 @@ def sampled_gradient(
 
 def _cut(batch: Batch, columns: Tensor) -> Batch:
     """Return the batch on the columns alone; the others are empty rows of the transpose."""
-    X, Xt = batch
+    X, Xt, weight = batch
     shape, offsets = (X.shape[0], len(columns)), Xt.crow_indices()
     place = torch.searchsorted(columns, X.col_indices().to(columns.dtype)).to(offsets.dtype)
     starts = torch.cat([offsets[columns], offsets[-1:]])
@@ -99,4 +99,5 @@ def _cut(batch: Batch, columns: Tensor) -> Batch:
         torch.sparse_csr_tensor(
             starts, Xt.col_indices(), Xt.values(), shape[::-1], check_invariants=False
         ),
+        weight,
     )  # fmt: skip

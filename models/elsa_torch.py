@@ -28,6 +28,7 @@ class Batch(NamedTuple):
 
     X: Tensor
     Xt: Tensor
+    weight: Tensor  # what a row's loss counts, shape (batch,)
 
 
 Form = Callable[[Tensor, Batch], tuple[Tensor, Tensor]]  # A, batch -> loss, dL/dA
@@ -36,26 +37,34 @@ Form = Callable[[Tensor, Batch], tuple[Tensor, Tensor]]  # A, batch -> loss, dL/
 class DeviceRows:
     """A CSR matrix on a device; the host keeps a copy of the row pointers."""
 
-    def __init__(self, indptr: np.ndarray, columns: Tensor, values: Tensor, n_items: int) -> None:
+    def __init__(
+        self, indptr: np.ndarray, columns: Tensor, values: Tensor, weight: Tensor, n_items: int
+    ) -> None:
         """Hold rows that lie on a device already.
 
         Args:
             indptr: where each row begins, shape (n_users + 1,), in main memory.
             columns: items of all rows, no item twice in one, int32, shape (nnz,).
             values: their weights, shape (nnz,).
+            weight: what a row's loss counts, shape (n_users,).
             n_items: width of the matrix.
         """
         self.device = str(columns.device)
         self.n_users, self.n_items = len(indptr) - 1, n_items
         self._indptr, self._columns, self._values = indptr, columns, values
+        self._weight = weight
         self._starts = torch.tensor(indptr[:-1].astype(np.int64), device=self.device)
         self._items = torch.arange(n_items + 1, dtype=torch.int32, device=self.device)
 
     @classmethod
-    def from_csr(cls, X: sp.csr_array, device: str) -> "DeviceRows":
-        """Copy a matrix, shape (n_users, n_items), to a device."""
+    def from_csr(
+        cls, X: sp.csr_array, device: str, weight: np.ndarray | None = None
+    ) -> "DeviceRows":
+        """Copy a matrix, shape (n_users, n_items), to a device; rows count alike by default."""
         columns = torch.tensor(X.indices, dtype=torch.int32, device=device)
-        return cls(X.indptr, columns, torch.tensor(X.data, device=device), X.shape[1])
+        values = torch.tensor(X.data, device=device)
+        counted = np.ones(X.shape[0], X.dtype) if weight is None else weight
+        return cls(X.indptr, columns, values, torch.tensor(counted, device=device), X.shape[1])
 
     def take(self, rows: np.ndarray) -> Batch:
         """Return some rows, in their order."""
@@ -66,7 +75,8 @@ class DeviceRows:
         row = torch.repeat_interleave(
             torch.arange(len(rows), device=self.device), offsets.diff(), output_size=n
         )
-        shift = self._starts[_upload(rows, self.device)] - offsets[:-1]
+        users = _upload(rows, self.device)
+        shift = self._starts[users] - offsets[:-1]
         place = torch.arange(n, device=self.device) + shift[row]
         columns, values = self._columns[place], self._values[place]
         sorted_columns, order = torch.sort(columns, stable=True)
@@ -77,6 +87,7 @@ class DeviceRows:
                 torch.searchsorted(sorted_columns, self._items),
                 row[order], values[order], shape[::-1],
             ),
+            self._weight[users],
         )  # fmt: skip
 
 
@@ -171,7 +182,9 @@ def exact_form(*, scale: float, product: torch.dtype | None = None) -> Form:
         G = (A_product.T @ A_product).to(A.dtype)
         n_rows, floor = batch.X.shape[0], torch.finfo(A.dtype).eps
         squares = _squared_rows(batch.X)
-        losses, dH, dG = derivatives(batch.X @ A, G, squares, scale=scale / n_rows, floor=floor)
+        losses, dH, dG = derivatives(
+            batch.X @ A, G, squares, batch.weight, scale=scale / n_rows, floor=floor
+        )
         dA = batch.Xt @ dH
         dA += (A_product @ (2.0 * dG).to(A_product.dtype)).to(A.dtype)
         return losses.sum() * (scale / n_rows), dA

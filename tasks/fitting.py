@@ -68,7 +68,7 @@ def fit_model(
     """
     return fit_elsa(
         data.X,
-        n_factors=config.n_factors or usual_rank(data.X.shape[1]),
+        n_factors=config.n_factors or usual_rank(*data.X.shape),
         n_epochs=n_epochs,
         batch_size=config.batch_size or usual_batch_size(data.X.shape[0]),
         learning_rate=config.learning_rate,
@@ -79,6 +79,7 @@ def fit_model(
         form=ELSAForm(
             output=config.output,
             loss=config.loss,
+            gamma=config.gamma,
             max_output=config.max_output,
             step=config.step,
             products=config.products,

@@ -42,7 +42,9 @@ def rows_on_device(users: int, items: int, per_user: int, device: str) -> Device
         block = (edges[:-1] + drawn.long()).clamp_(max=items - 1).to(torch.int32)
         columns[start * per_user : (start + n) * per_user] = block.flatten()
     values = torch.ones(users * per_user, device=device)
-    return DeviceRows(np.arange(0, users * per_user + 1, per_user), columns, values, items)
+    weight = torch.ones(users, device=device)
+    indptr = np.arange(0, users * per_user + 1, per_user)
+    return DeviceRows(indptr, columns, values, weight, items)
 
 
 def full_scale(arguments: argparse.Namespace, device: str, product: str) -> dict[str, Any]:

@@ -42,7 +42,8 @@ W_AFTER_3 = [
 def batch_of(X: np.ndarray) -> Batch:
     """Return dense rows as a step takes them."""
     tensor = torch.from_numpy(X)
-    return Batch(tensor.to_sparse_csr(), tensor.T.contiguous().to_sparse_csr())
+    weight = torch.ones(len(X), dtype=tensor.dtype)
+    return Batch(tensor.to_sparse_csr(), tensor.T.contiguous().to_sparse_csr(), weight)
 
 
 def exact(W: torch.Tensor, X: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
@@ -87,7 +88,7 @@ def engines(X: np.ndarray, W: np.ndarray) -> dict[str, CpuEngine | TorchEngine]:
     """Return both engines in float32, each with a parameter of its own."""
     rows, scale = sp.csr_array(X.astype(np.float32)), 2.0 / len(W)
     return {
-        "cpu": CpuEngine(rows, parameter_at(W), scale=scale),
+        "cpu": CpuEngine(rows, parameter_at(W), scale=scale, weight=np.ones(len(X), np.float32)),
         "torch": TorchEngine(
             DeviceRows.from_csr(rows, "cpu"),
             parameter_at(W),

@@ -5,6 +5,7 @@ import pytest
 import scipy.sparse as sp
 
 from models.elsa import ELSA, fit_elsa
+from models.elsa_form import ELSAForm
 from models.ranking import rank_users
 from models.tempering import popularity_power, scale_items
 
@@ -63,3 +64,36 @@ def test_caller_keeps_their_matrix(alpha):
     before = X.copy()
     ELSA(A, COUNTS, alpha=alpha).encode(X)
     np.testing.assert_array_equal(X.data, before.data)
+
+
+@pytest.mark.parametrize("step", ["exact", "dense"])
+def test_gamma_lets_long_histories_count_more(step):
+    """Two users disagree about an item: with gamma the one with the longer history is followed."""
+    X = np.zeros((2, 12), dtype=np.float32)
+    X[0, [0, 1, 2, 3, 4, 5, 6, 7]] = 1.0  # item 0 among these
+    X[1, [0, 8]] = 1.0  # and beside this one
+    nearer = []
+    for gamma in (0.0, 1.0):
+        model = fit_elsa(
+            sp.csr_array(X), n_factors=4, n_epochs=60, batch_size=2, learning_rate=0.05, seed=0,
+            form=ELSAForm(step=step, gamma=gamma),
+        )  # fmt: skip
+        cosine = model.A[0] @ model.A.T
+        nearer.append(cosine[1:8].mean() - cosine[8])
+    assert nearer[1] > nearer[0]
+
+
+def test_gamma_is_a_weight_of_users_and_not_of_the_step():
+    """Users of equal length are as without it."""
+    rng = np.random.default_rng(0)
+    rows = [rng.choice(20, 5, replace=False) for _ in range(40)]
+    X = sp.csr_array(
+        (np.ones(200, np.float32), np.concatenate(rows), np.arange(0, 201, 5)), shape=(40, 20)
+    )
+    settings = {
+        "n_factors": 3, "n_epochs": 3, "batch_size": 9, "learning_rate": 0.1, "seed": 1,
+    }  # fmt: skip
+    weighted, plain = (
+        fit_elsa(X, form=ELSAForm(gamma=gamma), **settings).A for gamma in (0.7, 0.0)
+    )
+    np.testing.assert_allclose(weighted, plain, atol=1e-4)

@@ -41,12 +41,13 @@ def test_every_setting_reaches_the_model():
     """The fit by configuration is the fit by hand."""
     config = ELSAConfig(
         n_factors=4, batch_size=16, learning_rate=0.2, alpha=0.3, beta=0.2, start="spectral",
-        output="relu", loss="cosine", max_output=25,
+        gamma=0.4, output="relu", loss="cosine", max_output=25,
     )  # fmt: skip
     by_config = fit_model(FitData(X, None), config, n_epochs=2, seed=5, device="cpu")
     by_hand = fit_elsa(
         X, n_factors=4, n_epochs=2, batch_size=16, learning_rate=0.2, seed=5, alpha=0.3, beta=0.2,
-        start="spectral", form=ELSAForm(output="relu", loss="cosine", max_output=25),
+        start="spectral",
+        form=ELSAForm(output="relu", loss="cosine", gamma=0.4, max_output=25),
     )  # fmt: skip
     np.testing.assert_array_equal(by_config.A, by_hand.A)
     assert (by_config.alpha, by_config.beta) == (0.3, 0.2)
@@ -63,12 +64,20 @@ def test_usual_batch_makes_about_64_steps(n_users, batch_size, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("n_items", "n_factors"), [(20, 4), (6000, 512), (10_000, 1024), (38_000, 512), (10**6, 128)]
+    ("shape", "n_factors"),
+    [
+        ((900, 20), 4),
+        ((500, 6000), 256),
+        ((5000, 6000), 512),
+        ((5000, 10_000), 1024),
+        ((5000, 38_000), 512),
+        ((5000, 10**6), 128),
+    ],
 )
-def test_usual_rank_is_what_can_be_afforded(n_items, n_factors, monkeypatch):
-    """And an eighth of the items at most."""
+def test_usual_rank_is_what_can_be_afforded(shape, n_factors, monkeypatch):
+    """And an eighth of the items, or the users, at most."""
     asked = {}
     monkeypatch.setattr("tasks.fitting.fit_elsa", lambda _, **settings: asked.update(settings))
-    rows = sp.csr_array((9, n_items), dtype=np.float32)
+    rows = sp.csr_array(shape, dtype=np.float32)
     fit_model(FitData(rows, None), ELSAConfig(), n_epochs=1, seed=0, device="cpu")
     assert asked["n_factors"] == n_factors
