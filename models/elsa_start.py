@@ -6,7 +6,8 @@ from jaxtyping import Float
 
 from models.spectral import leading_right_vectors
 
-_NORM = 1.0
+_NORM, _NEW_NORM = 1.0, 0.2  # of rows that know their place, and of new ones: short rows turn fast
+_BLOCK = 65_536  # rows of X at once
 Start = tuple[np.ndarray, np.ndarray]  # unit rows (n_items, n_factors) and their lengths
 
 
@@ -17,8 +18,8 @@ def xavier_start(n_items: int, n_factors: int, seed: int) -> Start:
     return unit_rows(W.astype(np.float32))
 
 
-def spectral_start(X: sp.csr_array, n_factors: int, seed: int, *, norm: float = _NORM) -> Start:
-    """Return V S^½ of the rows of X at unit length, its own rows at the given length.
+def spectral_start(X: sp.csr_array, n_factors: int, seed: int) -> Start:
+    """Return V S^½ of the rows of X at unit length, its own rows at unit length too.
 
     Items that the vectors do not reach start at random.
     """
@@ -27,18 +28,15 @@ def spectral_start(X: sp.csr_array, n_factors: int, seed: int, *, norm: float = 
     V, s = leading_right_vectors(
         sp.csr_array((unit, X.indices, X.indptr), shape=X.shape), n_factors, seed=seed
     )
-    return _filled(V * np.sqrt(s), seed, norm)
+    return _filled(V * np.sqrt(s), seed), np.full(len(V), _NORM, np.float32)
 
 
 def warm_start(
-    X: sp.csr_array,
-    A: Float[np.ndarray, "n_items n_earlier"],
-    n_factors: int,
-    seed: int,
-    *,
-    norm: float = _NORM,
+    X: sp.csr_array, A: Float[np.ndarray, "n_items n_earlier"], n_factors: int, seed: int
 ) -> Start:
     """Return an earlier model's rows; a row of zeros becomes the mean of co-occurring items.
+
+    New rows are short, so that the first steps turn them and leave the others where they are.
 
     Args:
         X: tonight's rows, shape (n_users, n_items).
@@ -46,12 +44,16 @@ def warm_start(
         n_factors: rank of tonight's model; more than A has start at random, of fewer the
             leading ones are kept.
         seed: of items without a neighbour, which start at random.
-        norm: length of the rows of W.
     """
     new = np.flatnonzero(~A.any(axis=1))
-    filled = _of_rank(np.asarray(A, dtype=np.float32), n_factors, seed)
-    filled[new] = X[:, new].T @ (X @ filled)
-    return _filled(filled, seed, norm)
+    known = _of_rank(np.asarray(A, dtype=np.float32), n_factors, seed)
+    filled = known.copy()
+    for first in range(0, X.shape[0], _BLOCK):
+        block = X[first : first + _BLOCK]
+        filled[new] += block[:, new].T @ (block @ known)
+    norm = np.full(len(A), _NORM, np.float32)
+    norm[new] = _NEW_NORM
+    return _filled(filled, seed), norm
 
 
 def unit_rows(W: Float[np.ndarray, "n_items n_factors"]) -> Start:
@@ -71,8 +73,7 @@ def _of_rank(A: np.ndarray, n_factors: int, seed: int) -> np.ndarray:
     return np.hstack([A, small * A.any(axis=1, keepdims=True)])
 
 
-def _filled(A: np.ndarray, seed: int, norm: float) -> Start:
+def _filled(A: np.ndarray, seed: int) -> np.ndarray:
     empty = np.flatnonzero(np.linalg.norm(A, axis=1) < 1e-6)
     A[empty] = np.random.default_rng(seed).normal(size=(len(empty), A.shape[1]))
-    A, _ = unit_rows(A.astype(np.float32))
-    return A, np.full(len(A), norm, dtype=np.float32)
+    return unit_rows(A.astype(np.float32))[0]
