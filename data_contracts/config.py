@@ -133,7 +133,7 @@ class ELSAConfig(Frozen):
     n_epochs: PositiveInt = 20
     """Most passes over the users."""
     batch_size: PositiveInt | None = None
-    """Users per step; by default a 64th of them, between 32 and 2048."""
+    """Users per step; by default a 16th of them, between 32 and 2048."""
     learning_rate: PositiveFloat = 0.1
     """Step size of NAdam."""
     alpha: Share = 0.1

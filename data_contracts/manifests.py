@@ -92,7 +92,7 @@ class TrainManifest(Manifest):
     """The judged fit and the fit that will be registered (files judged.*.npy, final.*.npy)."""
 
     mlflow_run_id: str
-    start_version: str | None  # champion whose factors the fit started from
+    start_version: str | None = None  # champion whose factors the fit started from
     device: str
     n_epochs: int
     best_validation_ndcg: float

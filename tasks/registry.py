@@ -54,10 +54,7 @@ def fetch_model(config: NightlyConfig, version: str) -> RegisteredModel:
             f"the ledger {ledger_path(Path(config.lake))} names version {version} of model {name} "
             "and the registry does not have it: bring the registry back, or move the ledger away"
         ) from error
-    factors, counts, tempering = (
-        np.load(folder / "artifacts" / f"final.{part}.npy", mmap_mode="r", allow_pickle=False)
-        for part in PARTS
-    )
+    factors, counts, tempering = (_load_part(folder / "artifacts", part) for part in PARTS)
     item_ids = (folder / "artifacts" / "item_ids.json").read_text(encoding="utf-8")
     return RegisteredModel(
         version=version,
@@ -69,6 +66,13 @@ def fetch_model(config: NightlyConfig, version: str) -> RegisteredModel:
         tempering=tempering,
         item_ids=json.loads(item_ids),
     )
+
+
+def _load_part(folder: Path, part: str) -> np.ndarray:
+    path = folder / f"final.{part}.npy"
+    if part == "tempering" and not path.is_file():  # a version from before there was any
+        return np.zeros(2)
+    return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
 def register_model(

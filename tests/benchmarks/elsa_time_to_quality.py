@@ -20,6 +20,7 @@ import scipy.sparse as sp
 from measuring import in_child
 
 from models.elsa import ELSA, fit_elsa
+from models.elsa_form import ELSAForm
 from models.elsa_state import TrainingState
 from models.fold_in import fold_in_split
 from models.metric import evaluate
@@ -30,8 +31,8 @@ FILES = {
 }
 N_FACTORS, N_EPOCHS, SEED = 256, 5, 0
 OURS = {
-    "n_factors": N_FACTORS, "n_epochs": N_EPOCHS, "batch_size": 512, "learning_rate": 0.1,
-    "alpha": 0.2, "beta": 0.1, "seed": SEED,
+    "n_factors": N_FACTORS, "n_epochs": 9, "batch_size": 2048, "learning_rate": 0.1,
+    "alpha": 0.2, "beta": 0.1, "form": ELSAForm(gamma=0.5), "seed": SEED,
 }  # fmt: skip
 
 
