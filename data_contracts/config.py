@@ -21,9 +21,10 @@ from data_contracts.config_file import read_config
 from data_contracts.environment import resolve
 from data_contracts.errors import ConfigError
 from data_contracts.frozen import Frozen
+from data_contracts.surface import NAME, SegmentsConfig, Share, SurfaceConfig
 from data_contracts.tuning import TuneConfig, check_space
 
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
+SurfaceName = Annotated[str, Field(pattern=NAME)]
 EVENT_WEIGHTS = {"view": 1.0, "add_to_cart": 2.0, "purchase": 4.0}
 
 
@@ -83,8 +84,12 @@ class ItemColumns(Frozen):
     """What people read."""
     category: str = "category"
     """One category of the item."""
+    text: str = "text"
+    """What the item is about, for likening items that nobody has met yet."""
     available: str = "available"
     """A false value keeps the item out of every list."""
+    added: str = "added"
+    """Day or time the item came, for the newest; by default that of its first event."""
 
 
 class ItemsConfig(Frozen):
@@ -208,14 +213,12 @@ class GateConfig(Frozen):
 class TablesConfig(Frozen):
     """What is published."""
 
-    n_top: PositiveInt = 20
-    """Items per user in top_n."""
     n_similar: PositiveInt = 20
     """Items per item in similar_items."""
     block_size: PositiveInt = 1024
     """Users scored at once; memory grows with it, and not with the number of users."""
     max_fallback_share: Share = 0.5
-    """Largest share of users who get the popular list."""
+    """Largest share of users whose list holds nothing of the model."""
     keep_snapshots: PositiveInt = 7
     """Snapshots kept."""
 
@@ -251,6 +254,7 @@ class NightlyConfig(Frozen):
     """Event types and their weights; 0 makes a user known without saying what they like."""
     interactions: InteractionsConfig = InteractionsConfig()
     items: ItemsConfig = ItemsConfig()
+    segments: SegmentsConfig = SegmentsConfig()
     validation: ValidationConfig = ValidationConfig()
     history: HistoryConfig = HistoryConfig()
     model: ModelConfig = ELSAConfig()
@@ -258,6 +262,10 @@ class NightlyConfig(Frozen):
     evaluation: EvaluationConfig = EvaluationConfig()
     tune: TuneConfig = TuneConfig()
     gate: GateConfig = GateConfig()
+    surfaces: dict[SurfaceName, SurfaceConfig] = Field(
+        default={"home": SurfaceConfig()}, min_length=1
+    )
+    """Surface -> its length and rules; each is a partition of top_n."""
     tables: TablesConfig = TablesConfig()
     mlflow: MLflowConfig = MLflowConfig()
 
@@ -270,6 +278,11 @@ class NightlyConfig(Frozen):
         columns, default = self.interactions.columns, self.interactions.default_event_type
         if not columns.event_type and default not in self.events:
             raise ValueError(f"default_event_type must be one of the event types, got {default}")
+        for name, surface in self.surfaces.items():
+            if unknown := set(surface.seen) - set(self.events):
+                raise ValueError(
+                    f"surfaces.{name}.seen must name event types of [events], got {unknown}"
+                )
         check_space(self.tune, model_kinds())
         return self
 

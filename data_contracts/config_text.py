@@ -45,6 +45,10 @@ def _table(values: Mapping[str, Any], path: tuple[str, ...], about: str | None) 
         for key, value in values.items():
             yield from _table(value, (*path, key), about)
         return
+    if any(getattr(value, "as_section", False) for value in values.values()):
+        for key, value in values.items():
+            yield from _section(value, (*path, key))
+        return
     yield f"\n# {about}\n[{'.'.join(path)}]"
     yield from (_line(key, value, None) for key, value in values.items())
 

@@ -10,8 +10,11 @@ from data_contracts.table_column import (
     rank_column,
     score_column,
     stamp_columns,
+    text_column,
     unique_together,
 )
+
+SOURCES = ("model", "content")
 
 
 def similar_items_schema(item_id_type: IdType) -> pa.DataFrameSchema:
@@ -20,7 +23,10 @@ def similar_items_schema(item_id_type: IdType) -> pa.DataFrameSchema:
         "item_id": id_column(item_id_type, "Item the list belongs to, as in the log."),
         "rank": rank_column("Place in the item's list, from 1 (most similar)."),
         "similar_item_id": id_column(item_id_type, "Similar item, as in the log."),
-        "score": score_column("Cosine of the two items' embeddings."),
+        "score": score_column("Cosine of the two items' embeddings, or of their texts."),
+        "source": text_column(
+            "Who likened them: model, or content for an item the model has not met.", *SOURCES
+        ),
         **stamp_columns(),
     }
     return pa.DataFrameSchema(

@@ -29,11 +29,12 @@ def score_column(description: str) -> pa.Column:
     return pa.Column(pl.Float32, finite, description=description)
 
 
-def text_column(description: str, *values: str) -> pa.Column:
+def text_column(description: str, *values: str, nullable: bool = False) -> pa.Column:
     """Return a column of texts, one of the values if any are given."""
     known = pa.Check.isin(values, error="known_value", n_failure_cases=N_CASES)
     not_empty = pa.Check.str_length(min_value=1, error="not_empty", n_failure_cases=N_CASES)
-    return pa.Column(pl.String, known if values else not_empty, description=description)
+    rule = known if values else not_empty
+    return pa.Column(pl.String, rule, nullable=nullable, description=description)
 
 
 def stamp_columns() -> dict[str, pa.Column]:

@@ -14,7 +14,16 @@ from data_contracts.table_column import (
     unique_together,
 )
 
-SOURCES = ("model", "popular")
+SOURCES = ("model", "content", "popular_in_segment", "popular", "newest")
+
+
+SHORT_REASONS = (
+    "catalogue",  # fewer items may be shown to anybody like the user
+    "allow_list",  # the user's own allow list leaves fewer
+    "seen",  # the user has seen the rest, or is not to be shown it
+    "category_caps",  # what is left belongs to categories that are full
+    "sources",  # neither the model nor a fallback of the surface knows more
+)
 
 
 def top_n_schema(user_id_type: IdType, item_id_type: IdType) -> pa.DataFrameSchema:
@@ -29,7 +38,7 @@ def top_n_schema(user_id_type: IdType, item_id_type: IdType) -> pa.DataFrameSche
         "item_id": id_column(item_id_type, "Recommended item, as in the log; new to the user."),
         "score": score_column("Score behind the rank; comparable within one user and source only."),
         "source": text_column(
-            "Who made the list: model, or popular where the model knows nothing of the user.",
+            "Who put the item there: model, or what filled a place the model left empty.",
             *SOURCES,
         ),
         "because_item_id": id_column(item_id_type, because, nullable=True),
@@ -38,6 +47,11 @@ def top_n_schema(user_id_type: IdType, item_id_type: IdType) -> pa.DataFrameSche
             share,
             nullable=True,
             description="Share of the score that because_item_id contributed, above 0 and up to 1.",
+        ),
+        "short_reason": text_column(
+            "Why the list is shorter than the surface asks; null where it is not.",
+            *SHORT_REASONS,
+            nullable=True,
         ),
         **stamp_columns(),
     }
@@ -51,7 +65,7 @@ def top_n_schema(user_id_type: IdType, item_id_type: IdType) -> pa.DataFrameSche
         strict=True,
         ordered=True,
         name="top_n",
-        description="The best items for every user: one row per user and rank.",
+        description="The best items for every user: one row per user and rank; a folder per surface.",
     )
 
 
