@@ -41,7 +41,9 @@ class SurfaceConfig(Frozen):
     """Largest share of its score that a place may lose for a list that changes by the day."""
     pool: PositiveInt = 5
     """Candidates per place that diversity and rotation choose from."""
-    fallback: tuple[Tier, ...] = ("content", "popular_in_segment", "popular", "newest")
+    content_places: NonNegativeInt = 0
+    """Last places kept for items that nobody has met, the likest in text to the user's history."""
+    fallback: tuple[Tier, ...] = ("popular_in_segment", "popular", "content", "newest")
     """What fills places the model leaves empty, in this order."""
 
     @model_validator(mode="after")
