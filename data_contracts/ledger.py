@@ -1,13 +1,16 @@
 """One line of the promotion ledger."""
 
-from datetime import date
+from datetime import date, datetime
+from typing import Literal
+
+from pydantic import Field
 
 from data_contracts.frozen import Frozen
 from data_contracts.manifests import Verdict
 
 
 class LedgerEntry(Frozen):
-    """One night's decision."""
+    """One decision on who is champion: a night's, or a person's."""
 
     run_date: date
     challenger: str
@@ -15,3 +18,19 @@ class LedgerEntry(Frozen):
     reason: str
     champion: str  # version the tables come from after the decision
     previous: str | None
+    action: Literal["night", "promote", "rollback"] = "night"
+    forced: bool = False  # against the gate's verdict
+    figures: dict[str, float] = Field(default={})  # mean gains that decided
+    config_digest: str = ""
+    data_digest: str = ""  # of the matrices it was judged on
+    snapshot: str | None = None  # where latest points to after a rollback
+    bad_model: str | None = None  # digest of a model that was rolled back: it is not promoted again
+
+
+class LedgerLine(Frozen):
+    """An entry as it lies in the file; every line seals the one before."""
+
+    entry: LedgerEntry
+    at: datetime  # when it was written, by the clock of the machine
+    by: str  # user and machine
+    seal: str  # sha256 of the seal before, and of this line without its seal

@@ -1,12 +1,12 @@
 """The promotion ledger: appended, found again, robust against a torn line."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 
 from data_contracts.errors import ContractViolationError
 from data_contracts.ledger import LedgerEntry
-from tasks.ledger import append, ledger_path, read_ledger, standing_before
+from tasks.ledger import append, ledger_path, read_ledger, read_lines, standing_before
 
 
 def entry(day, champion="1", verdict="promote"):
@@ -47,6 +47,32 @@ def test_damaged_line_is_reported(tmp_path):
     ledger_path(tmp_path).write_text("{}\n", encoding="utf-8")
     with pytest.raises(ContractViolationError, match="line 1 is not a decision"):
         read_ledger(tmp_path)
+
+
+@pytest.mark.parametrize("change", ["edited", "taken out", "swapped"])
+def test_change_of_the_past_shows(tmp_path, change):
+    """Every line seals the one before: the sentence names the first that does not fit."""
+    for day in (1, 2, 3):
+        append(tmp_path, entry(day, str(day)))
+    first, second, third, end = ledger_path(tmp_path).read_text(encoding="utf-8").split("\n")
+    lines = {
+        "edited": [first, second.replace("because", "no reason"), third, end],
+        "taken out": [first, third, end],
+        "swapped": [second, first, third, end],
+    }
+    ledger_path(tmp_path).write_text("\n".join(lines[change]), encoding="utf-8")
+    number = 1 if change == "swapped" else 2
+    with pytest.raises(ContractViolationError, match=f"line {number} was changed"):
+        read_ledger(tmp_path)
+
+
+def test_line_says_who_and_when(tmp_path):
+    """For the people who ask later."""
+    before = datetime.now(UTC)
+    append(tmp_path, entry(1))
+    (line,) = read_lines(tmp_path)
+    assert before <= line.at <= datetime.now(UTC)
+    assert "@" in line.by
 
 
 def test_standing_champion_is_that_of_the_last_earlier_night():
