@@ -19,13 +19,13 @@ class SurfaceConfig(Frozen):
 
     n_top: PositiveInt = 20
     """Items per user."""
-    seen: dict[str, Hiding] = {}
+    seen: dict[str, Hiding] = Field(default={})
     """Event type -> how long it hides its item: "always", "never", or days; by default always."""
     categories: tuple[str, ...] = ()
     """Only items of these categories; none given means all."""
     max_per_category: PositiveInt | None = None
     """Most items of one category in a list."""
-    category_caps: dict[str, NonNegativeInt] = {}
+    category_caps: dict[str, NonNegativeInt] = Field(default={})
     """Category -> most of its items in a list, before max_per_category; 0 keeps it out."""
     allow: str | None = None
     """Pattern of Parquet files with item_id (and user_id or segment): only these are listed."""
@@ -33,7 +33,7 @@ class SurfaceConfig(Frozen):
     """Pattern of Parquet files with item_id (and user_id or segment): these are never listed."""
     min_score: float | None = None
     """Smallest score of the model that is listed."""
-    boosts: dict[str, PositiveFloat] = {}
+    boosts: dict[str, PositiveFloat] = Field(default={})
     """Category -> factor of its items' scores; below 1 pushes them down."""
     diversity: Share = 0.0
     """How much being unlike the items above counts against the score, by embeddings."""
