@@ -1,12 +1,48 @@
 """Writing that survives a kill: staged beside the target, fsynced, moved over it."""
 
+import errno
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from data_contracts.errors import HoarfrostError
+
+_ADVICE = {
+    errno.ENOSPC: "free some space and run the night again",
+    errno.EDQUOT: "free some space or raise the quota, and run the night again",
+    errno.EFBIG: "raise the limit on the size of files, and run the night again",
+    errno.EROFS: "mount it for writing",
+    errno.EACCES: "let the user of this process write there",
+    errno.EPERM: "let the user of this process write there",
+}
+
+
+class StorageError(HoarfrostError):
+    """A place cannot be written: full, read-only or out of reach. Nothing published is lost."""
+
+
+@contextmanager
+def explained(place: Path) -> Iterator[None]:
+    """Turn what a full or read-only disk raises into a sentence with a path and what to do.
+
+    Raises:
+        StorageError: the disk is full, over its quota, read-only or belongs to somebody else.
+    """
+    try:
+        yield
+    except OSError as error:
+        advice = _ADVICE.get(error.errno or 0)
+        if advice is None:
+            raise
+        path, reason = error.filename or place, os.strerror(error.errno or 0).lower()
+        raise StorageError(
+            f"{path} must be writable, got: {reason}; the last snapshot is untouched: {advice}"
+        ) from error
 
 
 def sha256_of(path: Path) -> str:
@@ -37,14 +73,24 @@ def sync_tree(folder: Path) -> None:
     sync(folder)
 
 
+def staged_path(path: Path) -> Path:
+    """Return the hidden sibling that a file is written to before it is moved into place."""
+    return path.with_name(f".{path.name}.new")
+
+
+def move_file(staged: Path, path: Path) -> None:
+    """Move a finished file over its target; both are on the disk when this returns."""
+    sync(staged)
+    staged.replace(path)
+    sync(path.parent)
+
+
 def write_text(path: Path, text: str) -> None:
     """Replace a small file as a whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    sibling = path.with_name(f".{path.name}.new")
-    sibling.write_text(text, encoding="utf-8")
-    sync(sibling)
-    sibling.replace(path)
-    sync(path.parent)
+    staged = staged_path(path)
+    staged.write_text(text, encoding="utf-8")
+    move_file(staged, path)
 
 
 def empty_folder(folder: Path) -> Path:
