@@ -24,7 +24,7 @@ class LedgerEntry(Frozen):
     config_digest: str = ""
     data_digest: str = ""  # of the matrices it was judged on
     snapshot: str | None = None  # where latest points to after a rollback
-    bad_model: str | None = None  # digest of a model that was rolled back: it is not promoted again
+    bad_version: str | None = None  # rolled back: neither it nor its twin is promoted by a night
 
 
 class LedgerLine(Frozen):

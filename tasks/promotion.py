@@ -3,6 +3,7 @@
 import functools
 import logging
 import time
+from datetime import date
 from pathlib import Path
 
 from mlflow import MlflowClient
@@ -16,10 +17,12 @@ from data_contracts.manifests import (
     PromoteManifest,
     TrainManifest,
 )
+from tasks.files import digest
 from tasks.lake import Night
 from tasks.ledger import append, read_ledger, standing_before
-from tasks.registry import fetch_model, move_aliases, register_model
-from tasks.steps import run_step
+from tasks.registry import fetch_model, register_model
+from tasks.registry_state import reconcile, ruling, show
+from tasks.steps import content_digest, run_step
 from tasks.tracking import connect
 
 logger = logging.getLogger(__name__)
@@ -34,7 +37,11 @@ def promote_model(
         GateRejectedError: the challenger was rejected and there is no champion.
     """
     work = functools.partial(_promote, night, train, judge, matrices)
-    settings = {"registry": night.config.mlflow.model_dump()}
+    by_hand = decided_by_hand(read_ledger(night.lake), night.run_date)
+    settings = {
+        "registry": night.config.mlflow.model_dump(),
+        "by_hand": by_hand and by_hand.model_dump(mode="json"),
+    }
     inputs = [train, judge, matrices]
     return run_step(night, "promote", PromoteManifest, settings=settings, inputs=inputs, work=work)
 
@@ -48,18 +55,21 @@ def _promote(
     key: str,
 ) -> PromoteManifest:
     client, name = connect(night.config), night.config.mlflow.registered_model
-    challenger = register_model(night, train, matrices, client)
     ledger = read_ledger(night.lake)
-    champion, previous = choose_champion(judge, challenger, standing_before(ledger, night.run_date))
-    entry = LedgerEntry(
-        run_date=night.run_date, challenger=challenger, verdict=judge.verdict,
-        reason=judge.reason, champion=champion, previous=previous,
-    )  # fmt: skip
-    if any(past.run_date > night.run_date for past in ledger):
-        logger.info("promote: a later night has decided already, the aliases stay")
+    reconcile(client, name, ledger)
+    challenger = register_model(night, train, matrices, client)
+    by_hand = decided_by_hand(ledger, night.run_date)
+    if by_hand is None:
+        entry = _decision(night, judge, matrices, challenger, ledger)
+        append(night.lake, entry)  # first the ledger, then the aliases: see reconcile
+        if ruling([*ledger, entry]) == entry:
+            show(client, name, entry)
+        else:
+            logger.info("promote: a later night has decided already, the aliases stay")
     else:
-        move_aliases(client, name, entry)
-    append(night.lake, entry)
+        entry = by_hand
+        logger.info("promote: decided by hand (%s: %s)", entry.action, entry.reason)
+    champion, previous = entry.champion, entry.previous
     _log_verdict(client, train.mlflow_run_id, judge, challenger)
     logger.info("promote: %s, champion is version %s (%s)", judge.verdict, champion, judge.reason)
     registered = fetch_model(night.config, champion)
@@ -68,6 +78,29 @@ def _promote(
         champion_version=champion, champion_digest=registered.digest,
         champion_run_id=registered.run_id, champion_uri=f"models:/{name}/{champion}",
         previous_version=previous,
+    )  # fmt: skip
+
+
+def decided_by_hand(entries: list[LedgerEntry], run_date: date) -> LedgerEntry | None:
+    """Return what a person decided after the night of this run date, if anybody did."""
+    found = [entry for entry in entries if entry.run_date == run_date]
+    return found[-1] if found and found[-1].action != "night" else None
+
+
+def _decision(
+    night: Night,
+    judge: JudgeManifest,
+    matrices: MatrixManifest,
+    challenger: str,
+    ledger: list[LedgerEntry],
+) -> LedgerEntry:
+    champion, previous = choose_champion(judge, challenger, standing_before(ledger, night.run_date))
+    return LedgerEntry(
+        run_date=night.run_date, challenger=challenger, verdict=judge.verdict,
+        reason=judge.reason, champion=champion, previous=previous,
+        figures={name: gain.mean for name, gain in judge.gain_over_champion.items()},
+        config_digest=digest(night.config.model_dump(mode="json", exclude={"lake"}))[:12],
+        data_digest=content_digest(matrices)[:12],
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The MLflow registry: register a night's model, fetch a version, move the aliases."""
+"""The MLflow registry: register a night's model, fetch a version."""
 
 import json
 import logging
@@ -13,7 +13,6 @@ from mlflow.exceptions import MlflowException
 
 from data_contracts.config import NightlyConfig
 from data_contracts.errors import ContractViolationError
-from data_contracts.ledger import LedgerEntry
 from data_contracts.manifests import MatrixManifest, TrainManifest
 from tasks.files import digest, sha256_of
 from tasks.lake import Night
@@ -103,14 +102,6 @@ def register_model(
         model_id=source.removeprefix("models:/"),  # a server asks for it
     )  # fmt: skip
     return str(created.version)
-
-
-def move_aliases(client: MlflowClient, name: str, entry: LedgerEntry) -> None:
-    """Point challenger, champion and previous to the versions of a decision."""
-    client.set_registered_model_alias(name, "challenger", entry.challenger)
-    client.set_registered_model_alias(name, "champion", entry.champion)
-    if entry.previous is not None:
-        client.set_registered_model_alias(name, "previous", entry.previous)
 
 
 def _ensure_registered_model(client: MlflowClient, name: str) -> None:

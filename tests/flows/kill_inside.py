@@ -49,7 +49,7 @@ def die_after(module, name):
 
 MOMENTS = {
     "epoch": lambda: die_after(tasks.training, "save_checkpoint"),
-    "registered": lambda: die_before(tasks.promotion, "move_aliases"),
+    "registered": lambda: die_before(tasks.promotion, "show"),
     "aliases": lambda: die_before(tasks.promotion, "append"),
     "placed": lambda: die_before(tasks.snapshot, "_point_latest"),
     "pointed": lambda: die_before(tasks.snapshot, "_retain"),
