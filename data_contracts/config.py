@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from data_contracts.config_file import read_config
+from data_contracts.drift import DriftConfig
 from data_contracts.environment import resolve
 from data_contracts.errors import ConfigError
 from data_contracts.frozen import Frozen
@@ -267,6 +268,7 @@ class NightlyConfig(Frozen):
     )
     """Surface -> its length and rules; each is a partition of top_n."""
     tables: TablesConfig = TablesConfig()
+    drift: DriftConfig = DriftConfig()
     mlflow: MLflowConfig = MLflowConfig()
 
     @model_validator(mode="after")

@@ -2,6 +2,7 @@
 
 from datetime import date
 
+from data_contracts.drift import Drift
 from data_contracts.frozen import Frozen
 from data_contracts.manifests import Interval, RefusedFile, Verdict
 
@@ -25,15 +26,6 @@ class UserExample(Frozen):
     user_id: str | int
     history: tuple[str, ...]  # titles, strongest first; ids where there is no title
     recommendations: tuple[Recommendation, ...]
-
-
-class Drift(Frozen):
-    """How the lists moved since the snapshot before."""
-
-    previous_snapshot: str
-    shared_users: int
-    overlap: float  # mean share of a user's list that was there before
-    unchanged_users: float  # share of users with the very same list
 
 
 class NightReport(Frozen):

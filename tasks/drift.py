@@ -1,34 +1,71 @@
-"""How far tonight's lists moved from the snapshot before."""
+"""How far tonight's lists moved from those of the night before; asked before they are published."""
 
+import functools
+import logging
 from pathlib import Path
 
-import polars as pl
-
+from data_contracts.drift import Drift, DriftManifest
+from data_contracts.errors import ContractViolationError
 from data_contracts.manifests import SnapshotManifest
-from data_contracts.report import Drift
+from tasks.drift_figures import open_surface, surface_drift, surface_files
+from tasks.drift_limits import crossed
+from tasks.lake import Night
 from tasks.snapshot import snapshots
+from tasks.steps import run_step
+
+logger = logging.getLogger(__name__)
 
 
-def list_drift(lake: Path, snapshot: SnapshotManifest) -> Drift | None:
-    """Compare the lists of users in both snapshots; None where there is no earlier one."""
-    earlier = [each for each in snapshots(lake) if each.run_date < snapshot.run_date]
-    if not earlier:
-        return None
-    previous = earlier[-1].snapshot_id
-    now, before = (_lists(lake, name) for name in (snapshot.snapshot_id, previous))
-    both = now.join(before, on="user_id", suffix="_before").select(
-        kept=pl.col("items").list.set_intersection("items_before").list.len()
-        / pl.col("items").list.len(),
-        same=pl.col("items") == pl.col("items_before"),
-    )
-    figures = both.select(pl.len().alias("n"), pl.col("kept").mean(), pl.col("same").mean())
-    n, kept, same = figures.collect(engine="streaming").row(0)
-    return Drift(
-        previous_snapshot=previous, shared_users=n,
-        overlap=round(kept or 0.0, 6), unchanged_users=round(same or 0.0, 6),
-    )  # fmt: skip
+def compare_lists(night: Night, snapshot: SnapshotManifest) -> Drift | None:
+    """Compare tonight's finished lists with the published ones of the last night before.
+
+    Args:
+        night: its step "materialise" holds the lists.
+        snapshot: its manifest.
+
+    Returns:
+        The figures of every surface, with warnings; None where nothing was published before.
+
+    Raises:
+        ContractViolationError: a figure lies beyond a bound of [drift.stop].
+    """
+    earlier = [each for each in snapshots(night.lake) if each.run_date < night.run_date]
+    previous = earlier[-1] if earlier else None
+    settings = {
+        "drift": night.config.drift.model_dump(),
+        "previous": previous and {"id": previous.snapshot_id, "key": previous.key},
+    }
+    work = functools.partial(_compare, night, snapshot, previous)
+    return run_step(
+        night, "compare", DriftManifest, settings=settings, inputs=[snapshot], work=work
+    ).drift
 
 
-def _lists(lake: Path, snapshot_id: str) -> pl.LazyFrame:
-    lists = pl.scan_parquet(lake / "snapshots" / snapshot_id / "top_n" / "*.parquet")
-    return lists.group_by("user_id").agg(items=pl.col("item_id").sort_by("rank"))
+def _compare(
+    night: Night,
+    snapshot: SnapshotManifest,
+    previous: SnapshotManifest | None,
+    _staging: Path,
+    key: str,
+) -> DriftManifest:
+    drift = None if previous is None else _drift(night, snapshot, previous)
+    return DriftManifest(step="compare", run_date=night.run_date, key=key, drift=drift)
+
+
+def _drift(night: Night, snapshot: SnapshotManifest, previous: SnapshotManifest) -> Drift:
+    root, root_before = night.step("materialise"), night.lake / "snapshots" / previous.snapshot_id
+    files, files_before = surface_files(root, snapshot), surface_files(root_before, previous)
+    figures = {}
+    for name in sorted(files.keys() & files_before.keys()):
+        figures[name] = surface_drift(night, open_surface(night, files[name], files_before[name]))
+        logger.info("compare: %s, %s", name, figures[name])
+    config = night.config.drift
+    warnings = crossed(figures, config.warn, "drift.warn")
+    for warning in warnings:
+        logger.warning("%s", warning)
+    if stops := crossed(figures, config.stop, "drift.stop"):
+        raise ContractViolationError(
+            f"the lists of {night.run_date} moved too far from {previous.snapshot_id}: "
+            f"{'; '.join(stops)}. Nothing is published, the last snapshot stays as it is"
+        )
+    return Drift(previous_snapshot=previous.snapshot_id, surfaces=figures, warnings=warnings)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from data_contracts.drift import Drift, SurfaceDrift
 from data_contracts.manifests import Interval
 from data_contracts.report import NightReport
 
@@ -29,11 +30,19 @@ def _lines(report: NightReport) -> Iterator[str]:
     yield "| table | rows |\n|---|---|"
     yield from (f"| {table} | {rows} |" for table, rows in report.table_rows.items())
     if report.drift is not None:
-        drift = report.drift
-        yield (
-            f"\nAgainst {drift.previous_snapshot}: {drift.overlap:.1%} of a list stays, "
-            f"{drift.unchanged_users:.1%} of {drift.shared_users} users see the same list."
-        )
+        yield from _drift(report.drift)
+
+
+def _drift(drift: Drift) -> Iterator[str]:
+    yield f"\n## Lists against {drift.previous_snapshot}\n"
+    names = list(SurfaceDrift.model_fields)
+    yield f"| surface | {' | '.join(name.replace('_', ' ') for name in names)} |"
+    yield f"|---|{'---|' * len(names)}"
+    for surface, figures in drift.surfaces.items():
+        cells = (getattr(figures, name) for name in names)
+        shown = (f"{cell:.1%}" if isinstance(cell, float) else str(cell) for cell in cells)
+        yield f"| {surface} | {' | '.join(shown)} |"
+    yield from (f"\nWarning: {warning}" for warning in drift.warnings)
 
 
 def interval_text(interval: Interval) -> str:

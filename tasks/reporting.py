@@ -2,6 +2,7 @@
 
 import logging
 
+from data_contracts.drift import Drift
 from data_contracts.manifests import (
     HistoryManifest,
     IngestManifest,
@@ -12,7 +13,6 @@ from data_contracts.manifests import (
     SnapshotManifest,
 )
 from data_contracts.report import NightReport
-from tasks.drift import list_drift
 from tasks.examples import user_examples
 from tasks.files import write_text
 from tasks.lake import Night, quarantine_folder
@@ -30,6 +30,7 @@ def report_night(
     promote: PromoteManifest,
     snapshot: SnapshotManifest,
     publish: PublishManifest,
+    drift: Drift | None = None,
 ) -> NightReport:
     """Return the report and leave it beside the night's steps as report.json and report.md."""
     report = NightReport(
@@ -51,7 +52,7 @@ def report_night(
         table_rows=snapshot.rows,
         fallback_share=snapshot.fallback_share,
         short_lists=snapshot.short_lists,
-        drift=list_drift(night.lake, snapshot),
+        drift=drift,
         snapshot=str(night.lake / publish.path),
         is_latest=publish.is_latest,
         quarantine=str(quarantine_folder(night.lake, night.run_date)),
