@@ -1,44 +1,47 @@
 """SQL over the latest snapshot."""
 
-from pathlib import Path
-
 import duckdb
 
 from data_contracts.answer import QueryResult
 from data_contracts.errors import ConfigError
+from tasks.datasets import side_datasets, snapshot_datasets
 from tasks.lake import Night
-from tasks.snapshot import TABLES, latest_snapshot
+from tasks.snapshot import latest_snapshot
 
 # no table name may mean a variable of ours
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {"python_enable_replacements": False}
+# a question reads the views and nothing else, and writes no file
+_LOCKS = ("SET enable_external_access = false", "SET lock_configuration = true")
 
 
 def run_query(night: Night, sql: str) -> QueryResult:
-    """Return the answer of one SQL statement over views of the latest snapshot.
+    """Return the answer of SQL over views of the latest snapshot.
 
-    The views are top_n, similar_items, item_embeddings and, where there is a catalogue,
-    items. The snapshot is resolved once, so a publication meanwhile changes nothing.
+    The views are top_n and short_lists (with the column surface), similar_items,
+    item_embeddings and, where there are such files, items and segments. The snapshot is
+    resolved once, so a publication meanwhile changes nothing. No statement can write or
+    read a file: what is larger than memory is a matter for the export.
 
     Raises:
         NoSnapshotError: nothing has been published.
-        ConfigError: DuckDB refuses the statement.
+        ConfigError: DuckDB refuses the statement, or the statement asks for another file.
     """
-    folder, _ = latest_snapshot(night.lake)
+    folder, manifest = latest_snapshot(night.lake)
+    views = snapshot_datasets(folder, manifest) | side_datasets(night)
     with duckdb.connect(config=_SETTINGS) as connection:
-        for table in TABLES:
-            _view(connection, table, folder / table / "*.parquet")
-        items = night.lake / night.config.items.files
-        if any(items.parent.glob(items.name)):
-            _view(connection, "items", items)
+        for name, dataset in views.items():
+            connection.register(name, dataset)
+        for lock in _LOCKS:
+            connection.execute(lock)
         try:
             relation = connection.sql(sql)
             if relation is None:  # a statement without an answer
                 return QueryResult(columns=(), rows=())
             return QueryResult(columns=tuple(relation.columns), rows=tuple(relation.fetchall()))
+        except duckdb.PermissionException as error:
+            raise ConfigError(
+                f"a query reads the views {', '.join(sorted(views))} and no file; write files "
+                f"with 'hoarfrost export' ({error})"
+            ) from error
         except duckdb.Error as error:
             raise ConfigError(f"the query must be valid DuckDB SQL: {error}") from error
-
-
-def _view(connection: duckdb.DuckDBPyConnection, name: str, files: Path) -> None:
-    path = str(files).replace("'", "''")
-    connection.sql(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{path}')")

@@ -1,0 +1,48 @@
+"""The tables of a snapshot, and what lies beside them, as Arrow datasets: opened, not read."""
+
+import glob
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from data_contracts.errors import ConfigError
+from data_contracts.manifests import SnapshotManifest
+from tasks.catalogue import catalogue_files
+from tasks.lake import Night
+
+_SURFACE = ds.partitioning(pa.schema([("surface", pa.string())]), flavor="hive")
+
+
+def snapshot_datasets(folder: Path, manifest: SnapshotManifest) -> dict[str, ds.Dataset]:
+    """Return the tables of a snapshot by name; a folder per surface becomes a column."""
+    files: dict[str, list[str]] = {}
+    for entry in manifest.files:
+        files.setdefault(entry.path.partition("/")[0], []).append(str(folder / entry.path))
+    return {
+        table: ds.dataset(
+            sorted(paths), format="parquet", partitioning=_SURFACE,
+            partition_base_dir=str(folder / table),
+        )
+        for table, paths in sorted(files.items())
+    }  # fmt: skip
+
+
+def side_datasets(night: Night) -> dict[str, ds.Dataset]:
+    """Return items and segments where there are such files, with the columns they have."""
+    pattern = os.path.join(glob.escape(str(night.lake)), night.config.segments.files)  # noqa: PTH118
+    segments = [Path(path) for path in sorted(glob.glob(pattern))]  # noqa: PTH207 - may be absolute
+    files = {"items": catalogue_files(night), "segments": segments}
+    return {name: _union(name, paths) for name, paths in files.items() if paths}
+
+
+def _union(name: str, paths: Sequence[Path]) -> ds.Dataset:
+    try:
+        schema = pa.unify_schemas([ds.dataset(path).schema for path in paths])
+        return ds.dataset([str(path) for path in paths], schema=schema, format="parquet")
+    except (pa.ArrowException, OSError) as error:
+        raise ConfigError(
+            f"the files of {name} must be Parquet with columns of the same types: {error}"
+        ) from error
