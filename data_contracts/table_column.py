@@ -52,10 +52,29 @@ def unique_together(*columns: str) -> pa.Check:
     """Return the rule that no two rows agree in all the columns."""
 
     def distinct(data: pa.PolarsData) -> pl.LazyFrame:
-        return data.lazyframe.select(~pl.struct(columns).is_duplicated())
+        rows = data.lazyframe.select(columns).collect()
+        if _surely_distinct(rows):
+            return pl.LazyFrame({"distinct": [True]})
+        return rows.lazy().select(~pl.struct(columns).is_duplicated())
 
     name = f"unique_{'_and_'.join(columns)}"
     return pa.Check(distinct, name=name, n_failure_cases=N_CASES)
+
+
+def _surely_distinct(rows: pl.DataFrame) -> bool:
+    """Tell at a fifth of the cost that no row comes twice; False says nothing.
+
+    Rows with one value in the first column must follow each other: then a number for that
+    run and a hash of the other columns, sorted, are all different unless two hashes meet.
+    """
+    first = rows.to_series(0)
+    run = first.rle_id().cast(pl.UInt64)
+    if not first.is_sorted() and run.n_unique() != first.n_unique():
+        return False
+    others = rows.drop(rows.columns[0])
+    hashed = others.hash_rows() % 2**32 if others.width else 0
+    keys = (run * 2**32 + hashed).sort()
+    return not (keys == keys.shift()).any()
 
 
 def _is_finite(data: pa.PolarsData) -> pl.LazyFrame:
