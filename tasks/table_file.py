@@ -1,6 +1,9 @@
 """Write one published table to one Parquet file, under its contract and with its descriptions."""
 
+import contextlib
 import json
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -11,9 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data_contracts.errors import ContractViolationError
+from tasks.files import move_file, staged_path
 
 _GROUP_ROWS = 131_072  # most rows of a row group
 _GROUP_BYTES = 2**24  # roughly, where rows are wide
+_CHECKED_GROUPS = 4  # row groups checked at once: a check costs 25 ms however few the rows
+_WAITING_BLOCKS = 2  # handed over and not yet written
+_SORTED_BY = "user_id"  # where a table has it
 
 
 def arrow_schema(schema: pandera.DataFrameSchema) -> pa.Schema:
@@ -49,10 +56,14 @@ def arrow_schema(schema: pandera.DataFrameSchema) -> pa.Schema:
 class TableWriter:
     """Writes blocks of rows to one Parquet file; use it in a ``with`` statement.
 
-    Rows are collected into row groups of a size that depends on the contract only, so the
-    bytes of the file depend on the rows and not on how they came in blocks. Each row group
-    is checked against the contract before it is written. A file whose writing failed is
-    removed.
+    A thread of its own checks, encodes and writes, so the caller makes the next block
+    meanwhile; it waits where that thread falls behind. Rows are collected into row groups of
+    a size that depends on the contract only, so the bytes of the file depend on the rows and
+    not on how they came in blocks. A table with a user_id must come sorted by it: then the
+    statistics of row groups and pages lead to the few rows of one user.
+
+    The file is staged beside its place and moved there, on the disk, when all is written;
+    where anything fails there is no file.
     """
 
     def __init__(self, path: Path, schema: pandera.DataFrameSchema) -> None:
@@ -63,18 +74,22 @@ class TableWriter:
         self._arrow = arrow_schema(schema)
         self._group = _rows_per_group(schema)
         self._waiting = _empty(schema)
+        self._last: pl.Series | None = None  # user_id of the last row written
 
     def __enter__(self) -> Self:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = pq.ParquetWriter(self._path, self._arrow, compression="zstd")
+        self._staged = staged_path(self._path)
+        self._file = _parquet_writer(self._staged, self._arrow)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="table-writer")
+        self._pending: deque[Future[None]] = deque()
         return self
 
     def write(self, block: pl.DataFrame | pa.Table) -> None:
-        """Take a block of rows.
+        """Take a block of rows; what is wrong with an earlier block may be raised here.
 
         Raises:
             TypeError: the block is lazy; a contract checks the values of eager frames only.
-            ContractViolationError: a row group that is full now breaks the contract.
+            ContractViolationError: rows break the contract or are not sorted.
         """
         if isinstance(block, pa.Table):
             block = pl.DataFrame(block)
@@ -82,10 +97,10 @@ class TableWriter:
             raise TypeError(f"a block must be an eager frame, got {type(block).__name__}")
         if block.schema != self._waiting.schema:
             check_table(self._schema, block)  # says what is wrong
-        self._waiting.extend(block)
+        while len(self._pending) >= _WAITING_BLOCKS:
+            self._pending.popleft().result()
+        self._pending.append(self._thread.submit(self._take, block))
         self.rows += block.height
-        while self._waiting.height >= self._group:
-            self._flush(self._group)
 
     def __exit__(
         self,
@@ -93,22 +108,47 @@ class TableWriter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        whole = False
         try:
             if kind is None:
-                if self._waiting.height:
-                    self._flush(self._waiting.height)
-                whole = True
+                while self._pending:
+                    self._pending.popleft().result()
+                self._flush(self._waiting.height)
+                self._file.close()
+                move_file(self._staged, self._path)
         finally:
-            self._file.close()
-            if not whole:
-                self._path.unlink()
+            self._thread.shutdown(cancel_futures=True)
+            with contextlib.suppress(OSError, pa.ArrowException):  # a file that failed before
+                self._file.close()
+            self._staged.unlink(missing_ok=True)
+
+    def _take(self, block: pl.DataFrame) -> None:
+        self._waiting.extend(block)
+        checked = _CHECKED_GROUPS * self._group
+        while self._waiting.height >= checked:
+            self._flush(checked)
 
     def _flush(self, n_rows: int) -> None:
-        group, self._waiting = self._waiting.head(n_rows), self._waiting.slice(n_rows)
-        check_table(self._schema, group)
-        table = group.to_arrow(compat_level=pl.CompatLevel.oldest())
-        self._file.write_table(table.cast(self._arrow), row_group_size=n_rows)
+        rows, self._waiting = self._waiting.head(n_rows), self._waiting.slice(n_rows)
+        if not n_rows:
+            return
+        check_table(self._schema, rows)
+        self._check_order(rows)
+        table = rows.to_arrow(compat_level=pl.CompatLevel.oldest())
+        self._file.write_table(table.cast(self._arrow), row_group_size=self._group)
+
+    def _check_order(self, rows: pl.DataFrame) -> None:
+        if _SORTED_BY not in rows.columns:
+            return
+        ids = rows[_SORTED_BY]
+        joined = ids if self._last is None else pl.concat([self._last, ids])
+        self._last = ids.tail(1)
+        if joined.is_sorted():
+            return
+        fall = int((joined < joined.shift()).arg_true()[0])
+        raise ContractViolationError(
+            f"{self._schema.name} must be sorted by {_SORTED_BY}, "
+            f"got {joined[fall]} after {joined[fall - 1]}"
+        )
 
 
 def check_table(schema: pandera.DataFrameSchema, frame: pl.DataFrame) -> None:
@@ -131,6 +171,23 @@ def check_table(schema: pandera.DataFrameSchema, frame: pl.DataFrame) -> None:
             for column, check, case in cases.rows()
         )
         raise ContractViolationError(f"{schema.name} must keep its contract: {broken}") from error
+
+
+def _parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    place = schema.get_field_index(_SORTED_BY)
+    return pq.ParquetWriter(
+        path,
+        schema,
+        compression="zstd",
+        write_page_index=True,
+        use_dictionary=[field.name for field in schema if not _holds_floats(field.type)],
+        sorting_columns=[pq.SortingColumn(place)] if place >= 0 else None,
+    )
+
+
+def _holds_floats(kind: pa.DataType) -> bool:
+    """Tell whether values hardly ever come twice, so that a dictionary only costs."""
+    return pa.types.is_floating(getattr(kind, "value_type", kind))
 
 
 def _empty(schema: pandera.DataFrameSchema) -> pl.DataFrame:

@@ -1,6 +1,11 @@
 """One Parquet file under a contract: what goes in comes out, described, in any tool."""
 
+import itertools
 import json
+import multiprocessing
+import resource
+import threading
+from datetime import date
 
 import duckdb
 import numpy as np
@@ -12,10 +17,13 @@ import pytest
 
 from data_contracts.errors import ContractViolationError
 from data_contracts.item_embeddings import item_embeddings_schema
+from data_contracts.short_lists import short_lists_schema
 from data_contracts.table_column import id_column
+from tasks.files import explained
 from tasks.table_file import TableWriter, arrow_schema, check_table
 
 SCHEMA = item_embeddings_schema("string", 4)
+SHORT = short_lists_schema("string")
 
 
 def embeddings(n: int, n_factors: int = 4) -> pl.DataFrame:
@@ -29,6 +37,17 @@ def embeddings(n: int, n_factors: int = 4) -> pl.DataFrame:
             "n_interactions": np.arange(1, n + 1),
             "model_version": "1",
         }
+    )
+
+
+def short_lists(users) -> pl.DataFrame:
+    """Return one row per user."""
+    return pl.DataFrame({"user_id": users}, schema={"user_id": pl.String}).with_columns(
+        n_items=pl.lit(3, pl.Int32),
+        short_reason=pl.lit("seen"),
+        run_date=pl.lit(date(2026, 9, 28)),
+        model_version=pl.lit("1"),
+        snapshot_id=pl.lit("s1"),
     )
 
 
@@ -145,3 +164,123 @@ def test_lazy_frames_are_refused(tmp_path):
         check_table(SCHEMA, bad)
     with pytest.raises(TypeError, match="must be an eager frame, got LazyFrame"):
         write_all(tmp_path / "part.parquet", [bad])
+
+
+def test_nothing_lies_in_its_place_before_all_is_written(tmp_path):
+    """A file under its name is whole; what is being written is hidden beside it."""
+    path = tmp_path / "part.parquet"
+    with TableWriter(path, SCHEMA) as writer:
+        writer.write(embeddings(3))
+        assert [each.name for each in tmp_path.iterdir()] == [".part.parquet.new"]
+    assert [each.name for each in tmp_path.iterdir()] == ["part.parquet"]
+
+
+def test_a_user_is_found_without_reading_the_others(tmp_path):
+    """DuckDB and the statistics of row groups and pages lead to one of many row groups."""
+    path, n_users = tmp_path / "part.parquet", 400_000
+    frame = short_lists([f"u-{user:07d}" for user in range(n_users)])
+    write(path, frame, block=50_000, schema=SHORT)
+    file = pq.ParquetFile(path)
+    groups = [file.metadata.row_group(group) for group in range(file.num_row_groups)]
+    bounds = [group.column(0).statistics for group in groups]
+    holding = [b for b in bounds if b.min <= "u-0200000" <= b.max]
+    assert (len(groups), len(holding)) == (4, 1)
+    assert all(a.max < b.min for a, b in itertools.pairwise(bounds))
+    assert all(group.column(0).has_offset_index for group in groups)
+    assert all(group.column(0).has_column_index for group in groups)
+    assert groups[0].sorting_columns == (pq.SortingColumn(0),)
+    one_user, everybody = (
+        bytes_read(f"SELECT * FROM '{path}' WHERE {rows}")
+        for rows in ("user_id = 'u-0200000'", "n_items = 3")
+    )
+    assert everybody > 0.9 * path.stat().st_size
+    assert one_user < everybody / 2
+
+
+def bytes_read(query: str) -> int:
+    """Bytes that DuckDB took from files for a query."""
+    with duckdb.connect() as connection:
+        ((_, plan),) = connection.sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}").fetchall()
+    return json.loads(plan)["io"]["total_bytes_read"]
+
+
+@pytest.mark.parametrize("block", [1, 2, 10])
+def test_users_out_of_order_are_refused(tmp_path, block):
+    """Inside a block and between blocks: statistics would not lead to a user."""
+    frame = short_lists(["ann", "bob", "eve", "cat"])
+    with pytest.raises(ContractViolationError, match="sorted by user_id, got cat after eve"):
+        write(tmp_path / "part.parquet", frame, block=block, schema=SHORT)
+
+
+def test_order_is_kept_between_row_groups(tmp_path, monkeypatch):
+    """The first row of a group follows the last one of the group before."""
+    monkeypatch.setattr("tasks.table_file._GROUP_ROWS", 1)
+    frame = short_lists(["ann", "bob", "cat", "dan", "eve", "bea"])
+    with pytest.raises(ContractViolationError, match="sorted by user_id, got bea after eve"):
+        write(tmp_path / "part.parquet", frame, block=1, schema=SHORT)
+
+
+def test_writing_overlaps_with_making_and_waits_when_behind(tmp_path, monkeypatch):
+    """Two blocks wait at most; the third is taken only when one of them is done."""
+    free, taken, path = threading.Event(), [], tmp_path / "part.parquet"
+    take = TableWriter._take
+
+    def slow(self, block):
+        free.wait(timeout=30)
+        take(self, block)
+
+    def make(writer):
+        for block in embeddings(8).iter_slices(2):
+            writer.write(block)
+            taken.append(writer.rows)
+
+    monkeypatch.setattr(TableWriter, "_take", slow)
+    with TableWriter(path, SCHEMA) as writer:
+        maker = threading.Thread(target=make, args=(writer,))
+        maker.start()
+        maker.join(timeout=0.5)
+        assert taken == [2, 4]
+        assert maker.is_alive()
+        free.set()
+        maker.join(timeout=30)
+    assert pl.read_parquet(path).equals(embeddings(8))
+
+
+def test_a_broken_block_is_told_while_later_ones_come(tmp_path, monkeypatch):
+    """Whoever goes on making blocks hears of it, long before the end."""
+    monkeypatch.setattr("tasks.table_file._GROUP_ROWS", 1)
+    broken = embeddings(8).with_columns(n_interactions=pl.lit(0, pl.Int64))
+    asked = iter(range(1000))
+
+    def blocks():
+        for _ in asked:
+            yield broken
+
+    with pytest.raises(ContractViolationError, match="at_least_one"):
+        write_all(tmp_path / "part.parquet", blocks())
+    assert next(asked) < 5
+    assert list(tmp_path.iterdir()) == []
+
+
+def write_within(path, limit, said):
+    """Write a table in a process whose files may not grow over a limit."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    try:
+        with explained(path):
+            write(path, embeddings(50_000), block=1000)
+    except Exception as error:
+        said.put((type(error).__name__, str(error)))
+
+
+def test_a_full_disk_leaves_no_file_and_a_sentence(tmp_path):
+    """The kernel refuses the write, as it does where a disk or a quota is full."""
+    path, context = tmp_path / "part.parquet", multiprocessing.get_context("forkserver")
+    said = context.Queue()
+    child = context.Process(target=write_within, args=(path, 100_000, said))
+    child.start()
+    kind, sentence = said.get(timeout=60)
+    child.join()
+    assert kind == "StorageError"
+    assert "part.parquet must be writable, got: file too large" in sentence
+    assert "the last snapshot is untouched" in sentence
+    assert list(tmp_path.iterdir()) == []
