@@ -1,34 +1,46 @@
 """Read the optional catalogue of items, refuse a broken one with a sentence."""
 
-import glob
 import logging
-import os
+from collections.abc import Collection
 from pathlib import Path
 
 import polars as pl
 
 from data_contracts.catalogue import catalogue_schema
-from data_contracts.config import ItemColumns
 from data_contracts.errors import ContractViolationError
-from data_contracts.manifests import IngestManifest
-from tasks.files import sha256_of
+from tasks.given_file import (
+    GivenFiles,
+    as_ids,
+    is_text,
+    log_id_types,
+    refuse_missing,
+    refuse_other_type,
+    refuse_repeated,
+)
 from tasks.id_type import id_type
 from tasks.lake import Night
-from tasks.steps import read_manifest
 from tasks.table_file import check_table
 
 logger = logging.getLogger(__name__)
-COLUMNS = {"title": pl.String, "category": pl.String, "available": pl.Boolean}
+COLUMNS = {
+    "title": pl.String(),
+    "category": pl.String(),
+    "text": pl.String(),
+    "available": pl.Boolean(),
+    "added": pl.Datetime("us", "UTC"),
+}
 
 
-def read_catalogue(night: Night) -> pl.DataFrame:
-    """Return the catalogue: item_id, title, category, available; one row per item.
+def read_catalogue(night: Night, only: Collection[str] | None = None) -> pl.DataFrame:
+    """Return the catalogue: item_id, title, category, text, available, added; one row per item.
 
-    Columns that the files do not have are filled: no title, no category, available. An
-    available that is null counts as true, like an item the catalogue does not mention.
+    Columns that the files do not have are filled: no title, category, text or time, available.
+    An available that is null counts as true, like an item the catalogue does not mention. A
+    day, or a time without a zone, is one of the zone of the log (interactions.time_zone).
 
     Args:
         night: says where the files lie and how their columns are called.
+        only: columns to read besides item_id; by default all. Texts may be long.
 
     Returns:
         The items in the order of the files; without any an empty frame with ids as strings.
@@ -37,121 +49,72 @@ def read_catalogue(night: Night) -> pl.DataFrame:
         ContractViolationError: a file cannot be read, has a column of a wrong type, a missing
             item_id or one that came before; or the ids have another type than the log's.
     """
-    parts = [_read_file(night, path) for path in catalogue_files(night)]
+    wanted = {name: dtype for name, dtype in COLUMNS.items() if only is None or name in only}
+    given = _given(night)
+    parts = [_read_file(given, path, wanted) for path in given.paths()]
     parts = [part for part in parts if part.height]
     if not parts:
-        return pl.DataFrame(schema={"item_id": pl.String, **COLUMNS})
-    _refuse_other_type(night, parts)
+        return pl.DataFrame(schema={"item_id": pl.String(), **wanted})
+    types = log_id_types(night)
+    refuse_other_type(parts, "item_id", types[1] if types else None)
     items = pl.concat(parts)
-    _refuse_missing_id(items)
-    _refuse_duplicates(items)
-    items = items.select("item_id", "title", "category", pl.col("available").fill_null(value=True))
-    check_table(catalogue_schema(id_type(items["item_id"])), items)
-    logger.info("catalogue: %d items, %d unavailable", items.height, (~items["available"]).sum())
+    refuse_missing(items, "item_id")
+    refuse_repeated(items, "item_id", "keep one row per item")
+    items = items.select("item_id", *wanted)
+    check_table(catalogue_schema(id_type(items["item_id"]), only), items)
+    logger.debug("catalogue: %d items", items.height)
     return items
 
 
 def catalogue_files(night: Night) -> list[Path]:
     """Return the files of the catalogue, in the order of their names."""
-    pattern = os.path.join(glob.escape(str(night.lake)), night.config.items.files)  # noqa: PTH118
-    found = map(Path, glob.glob(pattern, recursive=True))  # noqa: PTH207 - may be absolute
-    return sorted(path for path in found if path.is_file())
+    return _given(night).paths()
 
 
 def catalogue_fingerprint(night: Night) -> dict[str, str]:
     """Return the digest of every file of the catalogue; inside the lake by relative path."""
-    return {_name(night, path): sha256_of(path) for path in catalogue_files(night)}
+    return _given(night).fingerprint()
 
 
-def _name(night: Night, path: Path) -> str:
-    inside = path.is_relative_to(night.lake)
-    return path.relative_to(night.lake).as_posix() if inside else str(path)
+def _given(night: Night) -> GivenFiles:
+    names = "items.columns.{column} to its name"
+    return GivenFiles(night, night.config.items.files, what="the catalogue", setting=names)
 
 
-def _read_file(night: Night, path: Path) -> pl.DataFrame:
-    name, names = _name(night, path), night.config.items.columns
-    try:
-        found = pl.read_parquet_schema(path)
-        wanted = [column for column in names.model_dump().values() if column in found]
-        frame = pl.read_parquet(path, columns=wanted, glob=False)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise ContractViolationError(
-            f"{name} must be a whole Parquet file: write it again, or move it out of the "
-            f"catalogue ({error})"
-        ) from error
-    if names.item_id not in found:
-        raise ContractViolationError(
-            f"{name} must have the column {names.item_id}, got {list(found)}: add it, or set "
-            "items.columns.item_id to its name"
-        )
-    return _canonical(frame, names, name).with_columns(
-        pl.lit(name).alias("_file"), pl.int_range(pl.len()).alias("_row")
-    )
+def _read_file(given: GivenFiles, path: Path, wanted: dict[str, pl.DataType]) -> pl.DataFrame:
+    names, file = given.night.config.items.columns.model_dump(), given.name(path)
+    names = {column: names[column] for column in ("item_id", *wanted)}
+    frame = given.read(path, names, required=["item_id"])
+    zone = given.night.config.interactions.time_zone
+    columns = [as_ids(frame["item_id"], names["item_id"], file)]
+    for column, dtype in wanted.items():
+        if column not in frame.columns or frame[column].dtype == pl.Null:
+            columns.append(pl.Series(column, [None], dtype).new_from_index(0, frame.height))
+        else:
+            columns.append(_canonical(frame[column], names[column], file, zone))
+    items = pl.DataFrame(columns)
+    if "available" in wanted:
+        items = items.with_columns(pl.col("available").fill_null(value=True))
+    return items.with_columns(frame["_file"], frame["_row"])
 
 
-def _canonical(frame: pl.DataFrame, names: ItemColumns, file: str) -> pl.DataFrame:
-    columns = [_ids(frame[names.item_id], file).alias("item_id")]
-    absent = pl.repeat(None, frame.height, dtype=pl.Null, eager=True)
-    for column, dtype in COLUMNS.items():
-        name = getattr(names, column)
-        found = frame[name] if name in frame.columns else absent
-        if isinstance(found.dtype, pl.Categorical | pl.Enum):
-            found = found.cast(pl.String)
-        if found.dtype not in (dtype, pl.Null):
-            raise ContractViolationError(
-                f"{file}: {name} must be {dtype}, got {found.dtype}: convert the column, or set "
-                f"items.columns.{column} to another one"
-            )
-        columns.append(found.cast(dtype).alias(column))
-    return pl.DataFrame(columns)
-
-
-def _ids(found: pl.Series, file: str) -> pl.Series:
-    if found.dtype.is_integer():
-        if found.dtype == pl.UInt64 and (found > 2**63 - 1).any():
-            raise ContractViolationError(
-                f"{file}: {found.name} must fit into 64 bits with sign, got {found.max()!r}: "
-                "write the ids as strings, here and in the log"
-            )
-        return found.cast(pl.Int64)
-    if found.dtype == pl.String or isinstance(found.dtype, pl.Categorical | pl.Enum):
+def _canonical(found: pl.Series, name: str, file: str, zone: str) -> pl.Series:
+    expected = COLUMNS[found.name]
+    if expected == pl.String and is_text(found.dtype):
         return found.cast(pl.String)
+    if found.name == "added" and isinstance(found.dtype, pl.Date | pl.Datetime):
+        return _moments(found, zone)
+    if found.dtype == expected:
+        return found
+    wanted = "Date or Datetime" if found.name == "added" else expected
     raise ContractViolationError(
-        f"{file}: {found.name} must be string or integer, got {found.dtype}: convert the column "
-        "to the type the ids have in the log"
+        f"{file}: {name} must be {wanted}, got {found.dtype}: convert the column, or set "
+        f"items.columns.{found.name} to another one"
     )
 
 
-def _refuse_other_type(night: Night, parts: list[pl.DataFrame]) -> None:
-    log = read_manifest(night.step("ingest"), IngestManifest)
-    expected = log.item_id_type if log else id_type(parts[0]["item_id"])
-    for part in parts:
-        if (got := id_type(part["item_id"])) != expected:
-            raise ContractViolationError(
-                f"{part['_file'][0]}: item_id must be {expected} as in the "
-                f"{'log' if log else 'files before'}, got {got}: convert the column"
-            )
-
-
-def _refuse_missing_id(items: pl.DataFrame) -> None:
-    missing = pl.col("item_id").is_null()
-    if items["item_id"].dtype == pl.String:
-        missing |= pl.col("item_id") == ""
-    for file, row in items.filter(missing).head(1).select("_file", "_row").iter_rows():
-        raise ContractViolationError(
-            f"{file}: item_id must be given, got nothing in row {row} (counted from 0): fill it "
-            "in or leave the row out"
-        )
-
-
-def _refuse_duplicates(items: pl.DataFrame) -> None:
-    again = items.filter(~pl.col("item_id").is_first_distinct())
-    if again.is_empty():
-        return
-    item, file, row = again.row(0)[0], again["_file"][0], again["_row"][0]
-    first = items.filter(pl.col("item_id") == item)
-    raise ContractViolationError(
-        f"{file}: item_id must be there once, got {item} again in row {row} (counted from 0; "
-        f"first in {first['_file'][0]}, row {first['_row'][0]}; {again.height} such rows in all): "
-        "keep one row per item"
-    )
+def _moments(found: pl.Series, zone: str) -> pl.Series:
+    times = found.cast(pl.Datetime("us")) if found.dtype == pl.Date else found
+    if getattr(times.dtype, "time_zone", None) is None:
+        times = times.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+    return times.dt.convert_time_zone("UTC").dt.cast_time_unit("us")

@@ -1,4 +1,4 @@
-"""Which items may be recommended tonight."""
+"""Which items are available tonight, whatever the surface."""
 
 import numpy as np
 import polars as pl
@@ -9,12 +9,13 @@ from tasks.lake import Night
 
 def unavailable_items(night: Night) -> pl.Series:
     """Return the ids that the catalogue calls unavailable."""
-    return read_catalogue(night).filter(~pl.col("available"))["item_id"]
+    return read_catalogue(night, only=["available"]).filter(~pl.col("available"))["item_id"]
 
 
 def available_mask(night: Night, item_ids: pl.Series) -> np.ndarray:
-    """Tell for every item of the vocabulary whether it is available; shape (n_items,).
+    """Tell for every item whether it is available; shape (n_items,).
 
     An item the catalogue does not mention is available.
     """
-    return ~item_ids.is_in(unavailable_items(night).to_list()).to_numpy()
+    gone = unavailable_items(night)
+    return ~item_ids.is_in(gone.cast(item_ids.dtype).implode()).to_numpy()

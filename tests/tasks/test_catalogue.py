@@ -1,7 +1,7 @@
 """The catalogue: filled where columns are absent, refused with a sentence where it is broken."""
 
 import hashlib
-from datetime import date
+from datetime import UTC, date, datetime
 
 import polars as pl
 import pytest
@@ -13,7 +13,7 @@ from tasks.catalogue import catalogue_fingerprint, read_catalogue
 from tasks.files import write_text
 from tasks.lake import Night
 
-COLUMNS = ["item_id", "title", "category", "available"]
+COLUMNS = ["item_id", "title", "category", "text", "available", "added"]
 
 
 def night(lake, **items) -> Night:
@@ -31,12 +31,13 @@ def put(lake, file="items.parquet", /, **columns):
 
 
 def test_a_full_catalogue_is_read_as_it_is(tmp_path):
-    """All four columns come back, others are left out, files in the order of their names."""
-    put(tmp_path, "b.parquet", item_id=["z"], title=["Pan"], category=["k"], available=[False])
-    put(
-        tmp_path, "a.parquet", item_id=["y"], title=["Pot"], category=["k"], available=[True], w=[1]
-    )
-    expected = [("y", "Pot", "k", True), ("z", "Pan", "k", False)]
+    """All six columns come back, others are left out, files in the order of their names."""
+    came = datetime(2026, 9, 1, 12, tzinfo=UTC)
+    pan = {"title": ["Pan"], "category": ["k"], "text": ["flat"], "available": [False]}
+    pot = {"title": ["Pot"], "category": ["k"], "text": ["deep"], "available": [True]}
+    put(tmp_path, "b.parquet", item_id=["z"], **pan, added=[came])
+    put(tmp_path, "a.parquet", item_id=["y"], **pot, added=[came], w=[1])
+    expected = [("y", "Pot", "k", "deep", True, came), ("z", "Pan", "k", "flat", False, came)]
     found = read_catalogue(night(tmp_path))
     assert found.columns == COLUMNS
     assert found.rows() == expected
@@ -47,7 +48,7 @@ def test_absent_columns_and_values_are_filled(tmp_path):
     put(tmp_path, "a.parquet", item_id=[5])
     put(tmp_path, "b.parquet", item_id=pl.Series([7], dtype=pl.UInt16), available=[None])
     found = read_catalogue(night(tmp_path))
-    assert found.rows() == [(5, None, None, True), (7, None, None, True)]
+    assert found.rows() == [(5, None, None, None, True, None), (7, None, None, None, True, None)]
     assert found.schema["item_id"] == pl.Int64
     assert found.schema["title"] == pl.String
 
@@ -66,7 +67,7 @@ def test_names_and_place_are_configured(tmp_path):
     path = put(tmp_path / "elsewhere", "x.parquet", sku=["a"], name=["Pot"], live=[False])
     columns = ItemColumns(item_id="sku", title="name", available="live")
     settings = night(tmp_path / "la[k]e", files=str(path.parent / "*.parquet"), columns=columns)
-    assert read_catalogue(settings).rows() == [("a", "Pot", None, False)]
+    assert read_catalogue(settings).rows() == [("a", "Pot", None, None, False, None)]
     assert list(catalogue_fingerprint(settings)) == [str(path)]
 
 
@@ -74,7 +75,38 @@ def test_dictionary_columns_are_texts(tmp_path):
     """Ids and titles written as dictionaries are strings like others."""
     text = pl.Series(["a"], dtype=pl.Categorical)
     put(tmp_path, item_id=text, title=text)
-    assert read_catalogue(night(tmp_path)).rows() == [("a", "a", None, True)]
+    assert read_catalogue(night(tmp_path)).rows() == [("a", "a", None, None, True, None)]
+
+
+@pytest.mark.parametrize(
+    ("added", "expected"),
+    [
+        (date(2026, 9, 1), datetime(2026, 8, 31, 22, tzinfo=UTC)),
+        (datetime(2026, 9, 1, 8), datetime(2026, 9, 1, 6, tzinfo=UTC)),  # noqa: DTZ001
+        (datetime(2026, 9, 1, 8, tzinfo=UTC), datetime(2026, 9, 1, 8, tzinfo=UTC)),
+        (None, None),
+    ],
+)
+def test_times_without_a_zone_are_those_of_the_log(tmp_path, added, expected):
+    """Days, naive and aware times all become moments in UTC."""
+    put(tmp_path, item_id=["a"], added=[added])
+    config = night(tmp_path).config
+    log = config.interactions.model_copy(update={"time_zone": "Europe/Prague"})
+    tonight = Night(
+        config=config.model_copy(update={"interactions": log}), run_date=date(2026, 9, 28)
+    )
+    found = read_catalogue(tonight)["added"]
+    assert found.dtype == pl.Datetime("us", "UTC")
+    assert found.to_list() == [expected]
+
+
+def test_only_some_columns_are_read(tmp_path):
+    """What is not asked for may even be broken."""
+    put(tmp_path, item_id=["a"], title=[1], available=[None], category=["k"])
+    found = read_catalogue(night(tmp_path), only=["category", "available"])
+    assert found.columns == ["item_id", "category", "available"]
+    assert found.rows() == [("a", "k", True)]
+    assert read_catalogue(night(tmp_path), only=[]).columns == ["item_id"]
 
 
 @pytest.mark.parametrize(
@@ -94,6 +126,11 @@ def test_dictionary_columns_are_texts(tmp_path):
         ({"item_id": ["a"], "title": [1]}, r"title must be String, got Int64: convert"),
         ({"item_id": ["a"], "category": [["x"]]}, r"category must be String, got List"),
         ({"item_id": ["a"], "available": ["no"]}, r"available must be Boolean, got String"),
+        ({"item_id": ["a"], "text": [1]}, r"text must be String, got Int64"),
+        (
+            {"item_id": ["a"], "added": ["2026"]},
+            r"added must be Date or Datetime, got String: convert.*items.columns.added to another",
+        ),
         ({"sku": ["a"]}, r"must have the column item_id, got \['sku'\]: .*items.columns.item_id"),
     ],
 )
