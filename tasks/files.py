@@ -93,6 +93,15 @@ def write_text(path: Path, text: str) -> None:
     move_file(staged, path)
 
 
+def make_folder(folder: Path) -> Path:
+    """Return the folder, made with its parents where missing, all of them on the disk."""
+    if not folder.is_dir():
+        parent = make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync(parent)
+    return folder
+
+
 def empty_folder(folder: Path) -> Path:
     """Return the folder, made anew and empty."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -103,7 +112,7 @@ def empty_folder(folder: Path) -> Path:
 def replace_folder(staged: Path, target: Path) -> None:
     """Move a finished folder over its target; the target is never seen half-written."""
     sync_tree(staged)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     if target.exists():
         outgoing = empty_folder(staged.parent / f"{staged.name}.old") / target.name
         target.rename(outgoing)

@@ -4,20 +4,37 @@ import contextlib
 import logging
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from data_contracts.errors import HoarfrostError
+from data_contracts.errors import ContractViolationError, HoarfrostError
 from data_contracts.manifests import CheckManifest, PublishManifest, SnapshotManifest
-from tasks.files import empty_folder, sync
+from tasks.files import (
+    empty_folder,
+    explained,
+    make_folder,
+    sha256_of,
+    sync,
+    sync_tree,
+    write_text,
+)
 from tasks.lake import Night
-from tasks.steps import commit, is_whole, read_manifest, step_key
+from tasks.lease import leased, leasing
+from tasks.retention import by_age, outlived, remove_snapshots
+from tasks.steps import MANIFEST, commit, is_whole, manifest_text, read_manifest, step_key
 
 logger = logging.getLogger(__name__)
-TABLES = ("top_n", "similar_items", "item_embeddings")
+TABLES = ("top_n", "similar_items", "item_embeddings", "short_lists")
+_TRIES = 100  # of a reader, each overtaken by a publication
 
 
 class NoSnapshotError(HoarfrostError):
     """Nothing has been published in this lake."""
+
+
+class DamagedSnapshotError(ContractViolationError):
+    """A published file is not the one its manifest names."""
 
 
 def publish_snapshot(
@@ -26,7 +43,15 @@ def publish_snapshot(
     """Publish tonight's checked tables as one snapshot; latest is swapped last.
 
     Doing it again changes nothing, so a killed night simply publishes once more.
+
+    Raises:
+        StorageError: the disk is full or may not be written; latest shows what it showed.
     """
+    with explained(night.lake):
+        return _publish(night, snapshot, check)
+
+
+def _publish(night: Night, snapshot: SnapshotManifest, check: CheckManifest) -> PublishManifest:
     target = night.lake / "snapshots" / snapshot.snapshot_id
     there = read_manifest(target, SnapshotManifest)
     if there is None or not is_whole(target, there):
@@ -44,43 +69,116 @@ def publish_snapshot(
     return manifest
 
 
+@contextmanager
+def reading(lake: Path) -> Iterator[tuple[Path, SnapshotManifest]]:
+    """Yield the folder that latest points to, resolved once, and its manifest.
+
+    While the ``with`` block runs the snapshot stays, whatever is published meanwhile (see
+    tasks.lease). A lake that cannot be written is read all the same, without that promise.
+
+    Raises:
+        NoSnapshotError: nothing has been published.
+        DamagedSnapshotError: a file is missing or has another size.
+    """
+    for _ in range(_TRIES):
+        folder, manifest = latest_snapshot(lake)
+        with leasing(lake, manifest.snapshot_id):
+            # who removes looks at latest first and at leases then, so a lease taken while
+            # latest shows the snapshot is always seen
+            if (lake / "latest").resolve() == folder:
+                _check_sizes(folder, manifest)
+                yield folder, manifest
+                return
+    raise HoarfrostError(f"latest of {lake} changed {_TRIES} times while it was read: try again")
+
+
 def latest_snapshot(lake: Path) -> tuple[Path, SnapshotManifest]:
     """Return the folder that latest points to, resolved once, and its manifest.
 
     Raises:
         NoSnapshotError: nothing has been published.
+        DamagedSnapshotError: latest points to a folder without a manifest.
     """
-    folder = (lake / "latest").resolve()
-    manifest = read_manifest(folder, SnapshotManifest)
-    if manifest is None:
-        raise NoSnapshotError(
-            f"nothing has been published in {lake}: run a night with 'hoarfrost run'"
-        )
-    return folder, manifest
+    for _ in range(_TRIES):
+        folder = (lake / "latest").resolve()
+        manifest = read_manifest(folder, SnapshotManifest)
+        if manifest is not None:
+            return folder, manifest
+        if folder == (lake / "latest").resolve():  # else it was removed while we looked
+            break
+    if (lake / "latest").is_symlink():
+        raise DamagedSnapshotError(f"{folder} must hold {MANIFEST}, got none: {_mending(folder)}")
+    raise NoSnapshotError(f"nothing has been published in {lake}: run a night with 'hoarfrost run'")
 
 
 def snapshots(lake: Path) -> list[SnapshotManifest]:
     """Return the manifests of all published snapshots, oldest run date first."""
-    found = [
-        read_manifest(path, SnapshotManifest) for path in sorted((lake / "snapshots").glob("*"))
-    ]
-    return sorted(
-        (each for each in found if each), key=lambda each: (each.run_date, each.snapshot_id)
-    )
+    folders = sorted((lake / "snapshots").glob("*"))
+    found = [read_manifest(folder, SnapshotManifest) for folder in folders]
+    return by_age([each for each in found if each])
+
+
+def verify_snapshot(folder: Path) -> SnapshotManifest:
+    """Return the manifest of a snapshot, every file read and compared with it.
+
+    Raises:
+        DamagedSnapshotError: the manifest or a file is missing, or a file is another one.
+    """
+    manifest = read_manifest(folder, SnapshotManifest)
+    if manifest is None:
+        raise DamagedSnapshotError(f"{folder} must hold {MANIFEST}, got none: {_mending(folder)}")
+    _check_sizes(folder, manifest)
+    for entry in manifest.files:
+        found = sha256_of(folder / entry.path)
+        if found != entry.sha256:
+            raise DamagedSnapshotError(
+                f"{folder / entry.path} must have the digest {entry.sha256} of its manifest, "
+                f"got {found}: {_mending(folder)}"
+            )
+    return manifest
+
+
+def _check_sizes(folder: Path, manifest: SnapshotManifest) -> None:
+    for entry in manifest.files:
+        path = folder / entry.path
+        found = path.stat().st_size if path.is_file() else None
+        if found != entry.bytes:
+            raise DamagedSnapshotError(
+                f"{path} must have {entry.bytes} bytes as its manifest says, "
+                f"got {'no file' if found is None else found}: {_mending(folder)}"
+            )
+
+
+def _mending(folder: Path) -> str:
+    day = folder.name[: len("2026-01-31")]
+    return f"run the night of {day} again, it puts back what is missing"
 
 
 def _place(night: Night, snapshot: SnapshotManifest, target: Path) -> None:
     staging = empty_folder(night.state / "staging" / "snapshot")
     for entry in snapshot.files:
         source, copy = night.step("materialise") / entry.path, staging / entry.path
-        copy.parent.mkdir(exist_ok=True)
+        copy.parent.mkdir(parents=True, exist_ok=True)
         _link_or_copy(source, copy)
-    commit(staging, target, snapshot)
+    if target.exists():
+        _mend(staging, target, snapshot)
+    else:
+        commit(staging, target, snapshot)
+
+
+def _mend(staging: Path, target: Path, snapshot: SnapshotManifest) -> None:
+    """Put the files of a damaged snapshot back one by one: latest may point to it."""
+    sync_tree(staging)
+    for entry in snapshot.files:
+        place = make_folder((target / entry.path).parent)
+        (staging / entry.path).replace(target / entry.path)
+        sync(place)
+    write_text(target / MANIFEST, manifest_text(snapshot))
 
 
 def _point_latest(lake: Path, snapshot: SnapshotManifest) -> bool:
     """Point latest at a snapshot, unless it shows one of a later run date already."""
-    with contextlib.suppress(NoSnapshotError):
+    with contextlib.suppress(NoSnapshotError, DamagedSnapshotError):
         _, shown = latest_snapshot(lake)
         if shown.run_date > snapshot.run_date:
             return False
@@ -93,14 +191,11 @@ def _point_latest(lake: Path, snapshot: SnapshotManifest) -> bool:
 
 
 def _retain(lake: Path, n_kept: int) -> tuple[str, ...]:
-    """Remove all but the newest snapshots, never the one that latest shows."""
-    _, shown = latest_snapshot(lake)
-    old = [each.snapshot_id for each in snapshots(lake)[:-n_kept]]
-    removed = tuple(snapshot_id for snapshot_id in old if snapshot_id != shown.snapshot_id)
-    for snapshot_id in removed:
-        outgoing = empty_folder(lake / "state" / "staging" / "removed") / snapshot_id
-        (lake / "snapshots" / snapshot_id).rename(outgoing)
-        shutil.rmtree(outgoing.parent)
+    """Remove all but the newest snapshots, never one that latest shows or somebody reads."""
+    _, shown = latest_snapshot(lake)  # before the leases, see reading
+    protected = leased(lake) | {shown.snapshot_id}
+    removed = outlived(snapshots(lake), n_kept, protected)
+    remove_snapshots(lake, removed)
     return removed
 
 
