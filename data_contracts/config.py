@@ -22,6 +22,7 @@ from data_contracts.drift import DriftConfig
 from data_contracts.environment import resolve
 from data_contracts.errors import ConfigError
 from data_contracts.frozen import Frozen
+from data_contracts.publishing import PublishConfig
 from data_contracts.surface import NAME, SegmentsConfig, Share, SurfaceConfig
 from data_contracts.tuning import TuneConfig, check_space
 
@@ -268,6 +269,7 @@ class NightlyConfig(Frozen):
     )
     """Surface -> its length and rules; each is a partition of top_n."""
     tables: TablesConfig = TablesConfig()
+    publish: PublishConfig = PublishConfig()
     drift: DriftConfig = DriftConfig()
     mlflow: MLflowConfig = MLflowConfig()
 
