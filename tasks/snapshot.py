@@ -133,7 +133,8 @@ def verify_snapshot(folder: Path) -> SnapshotManifest:
         if found != entry.sha256:
             raise DamagedSnapshotError(
                 f"{folder / entry.path} must have the digest {entry.sha256} of its manifest, "
-                f"got {found}: {_mending(folder)}"
+                f"got {found}: remove it here and in the night's folder "
+                f"state/nights/run_date={_day(folder)}, and run that night again"
             )
     return manifest
 
@@ -150,8 +151,11 @@ def _check_sizes(folder: Path, manifest: SnapshotManifest) -> None:
 
 
 def _mending(folder: Path) -> str:
-    day = folder.name[: len("2026-01-31")]
-    return f"run the night of {day} again, it puts back what is missing"
+    return f"run the night of {_day(folder)} again, it puts back what is missing"
+
+
+def _day(folder: Path) -> str:
+    return folder.resolve().name[: len("2026-01-31")]
 
 
 def _place(night: Night, snapshot: SnapshotManifest, target: Path) -> None:
