@@ -1,0 +1,24 @@
+"""All items that a night may list: those of the log, then those only the catalogue knows."""
+
+import polars as pl
+import scipy.sparse as sp
+
+from data_contracts.manifests import MatrixManifest
+from tasks.catalogue import read_catalogue
+from tasks.lake import Night
+from tasks.vocabulary import read_vocabulary
+
+
+def item_universe(night: Night, matrices: MatrixManifest) -> pl.Series:
+    """Return the ids of all items; the first ``matrices.n_items`` are the vocabulary's."""
+    known = read_vocabulary(night.lake)["item_id"].head(matrices.n_items)
+    listed = read_catalogue(night)["item_id"]
+    if not len(listed):
+        return known
+    new = listed.filter(~listed.is_in(known.implode())).sort()
+    return pl.concat([known, new.cast(known.dtype)])
+
+
+def widened(X: sp.csr_array, n_items: int) -> sp.csr_array:
+    """Return X over more items, its arrays shared."""
+    return sp.csr_array((X.data, X.indices, X.indptr), shape=(X.shape[0], n_items), copy=False)
