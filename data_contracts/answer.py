@@ -1,7 +1,7 @@
 """What the reporting commands answer, for people and for scripts."""
 
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 from data_contracts.frozen import Frozen
 from data_contracts.ledger import LedgerEntry
@@ -13,6 +13,19 @@ class QueryResult(Frozen):
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
+
+
+Sink = Literal["csv", "duckdb", "delta", "postgres"]
+
+
+class ExportResult(Frozen):
+    """What was copied where."""
+
+    sink: Sink
+    into: str  # never a secret
+    snapshot_id: str
+    rows: dict[str, int]  # table -> rows
+    seconds: float
 
 
 class LogCheck(Frozen):

@@ -6,7 +6,7 @@ from data_contracts.answer import QueryResult
 from data_contracts.errors import ConfigError
 from tasks.datasets import side_datasets, snapshot_datasets
 from tasks.lake import Night
-from tasks.snapshot import latest_snapshot
+from tasks.snapshot import reading
 
 # no table name may mean a variable of ours
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {"python_enable_replacements": False}
@@ -26,9 +26,11 @@ def run_query(night: Night, sql: str) -> QueryResult:
         NoSnapshotError: nothing has been published.
         ConfigError: DuckDB refuses the statement, or the statement asks for another file.
     """
-    folder, manifest = latest_snapshot(night.lake)
-    views = snapshot_datasets(folder, manifest) | side_datasets(night)
-    with duckdb.connect(config=_SETTINGS) as connection:
+    with (
+        reading(night.lake) as (folder, manifest),
+        duckdb.connect(config=_SETTINGS) as connection,
+    ):
+        views = snapshot_datasets(folder, manifest) | side_datasets(night)
         for name, dataset in views.items():
             connection.register(name, dataset)
         for lock in _LOCKS:
