@@ -1,9 +1,9 @@
-"""The contract of a history shard: one row per user and item."""
+"""The contracts of a history shard: one row per user and item, and the last events beside it."""
 
 import pandera.polars as pa
 import polars as pl
 
-from data_contracts.table_column import IdType, id_column
+from data_contracts.table_column import IdType, id_column, text_column, unique_together
 
 
 def history_schema(user_id_type: IdType, item_id_type: IdType) -> pa.DataFrameSchema:
@@ -26,4 +26,21 @@ def history_schema(user_id_type: IdType, item_id_type: IdType) -> pa.DataFrameSc
         ordered=True,
         name="history",
         description="What every user did with every item, as of the run date.",
+    )
+
+
+def last_events_schema(user_id_type: IdType, item_id_type: IdType) -> pa.DataFrameSchema:
+    """Return the contract of a shard of last events; validate eager frames only."""
+    return pa.DataFrameSchema(
+        {
+            "user_id": id_column(user_id_type, "Who."),
+            "item_id": id_column(item_id_type, "What."),
+            "event_type": text_column("Which kind of event."),
+            "last_day": pa.Column(pl.Date, description="Day of the last one, in the log's zone."),
+        },
+        checks=[unique_together("user_id", "item_id", "event_type")],
+        strict=True,
+        ordered=True,
+        name="last events",
+        description="When every user last did what with every item, inside the window.",
     )

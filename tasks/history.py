@@ -25,8 +25,7 @@ _DAY_US = 86_400_000_000
 
 def build_history(night: Night, ingest: IngestManifest) -> HistoryManifest:
     """Return the manifest of the history shards of all nights up to this one."""
-    first = night.run_date - timedelta(days=night.config.history.window_days - 1)
-    inputs = [each for each in earlier_ingests(night) if each.run_date >= first] + [ingest]
+    inputs = ingests_in_window(night, ingest)
     settings = {
         "history": night.config.history.model_dump(),
         "events": night.config.events,
@@ -35,6 +34,12 @@ def build_history(night: Night, ingest: IngestManifest) -> HistoryManifest:
     }
     work = functools.partial(_build, night, inputs)
     return run_step(night, "history", HistoryManifest, settings=settings, inputs=inputs, work=work)
+
+
+def ingests_in_window(night: Night, ingest: IngestManifest) -> list[IngestManifest]:
+    """Return the manifests of the nights whose events are not forgotten yet, oldest first."""
+    first = night.run_date - timedelta(days=night.config.history.window_days - 1)
+    return [each for each in earlier_ingests(night) if each.run_date >= first] + [ingest]
 
 
 def _build(
