@@ -2,11 +2,12 @@
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, FiniteFloat, NonNegativeInt, PositiveInt, model_validator
 
 from data_contracts.frozen import Frozen
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Factor = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 Hiding = Literal["always", "never"] | PositiveInt
 Tier = Literal["popular_in_segment", "popular", "newest", "content"]
 NAME = r"^[a-z][a-z0-9_]*$"
@@ -31,9 +32,9 @@ class SurfaceConfig(Frozen):
     """Pattern of Parquet files with item_id (and user_id or segment): only these are listed."""
     block: str | None = None
     """Pattern of Parquet files with item_id (and user_id or segment): these are never listed."""
-    min_score: float | None = None
+    min_score: FiniteFloat | None = None
     """Smallest score of the model that is listed."""
-    boosts: dict[str, PositiveFloat] = Field(default={})
+    boosts: dict[str, Factor] = Field(default={})
     """Category -> factor of its items' scores; below 1 pushes them down."""
     diversity: Share = 0.0
     """How much being unlike the items above counts against the score, by embeddings."""
