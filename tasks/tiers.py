@@ -141,11 +141,13 @@ def _days(night: Night, matrices: MatrixManifest, item_ids: pl.Series) -> np.nda
 
 
 def _added(night: Night, id_type: pl.DataType) -> pl.DataFrame:
-    """Return item_id and added (day) of the catalogue, empty where it does not say."""
-    items = read_catalogue(night)
-    if "added" not in items.columns or items.is_empty():
+    """Return item_id and added (day in the log's zone, or null) of the catalogue."""
+    items = read_catalogue(night, only=("added",))
+    if items.is_empty():
         return pl.DataFrame(schema={"item_id": id_type, "added": pl.Date})
-    return items.select(pl.col("item_id").cast(id_type), pl.col("added").dt.date())
+    zone = night.config.interactions.time_zone
+    day = pl.col("added").dt.convert_time_zone(zone).dt.date()
+    return items.select(pl.col("item_id").cast(id_type), day)
 
 
 def _first_events(night: Night, matrices: MatrixManifest) -> pl.DataFrame:
