@@ -152,6 +152,14 @@ class CheckManifest(Manifest):
     users: int
 
 
+class RemotePublication(Frozen):
+    """Where the snapshot lies in an object store, and whether latest.json shows it."""
+
+    uri: str
+    is_latest: bool
+    removed: tuple[str, ...]
+
+
 class PublishManifest(Manifest):
     """Where the snapshot lies and whether latest points to it."""
 
@@ -159,3 +167,4 @@ class PublishManifest(Manifest):
     path: str
     is_latest: bool
     removed: tuple[str, ...]
+    remote: RemotePublication | None = None  # where there is an object store

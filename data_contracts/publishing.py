@@ -8,8 +8,8 @@ from data_contracts.frozen import Frozen
 
 
 def _bucket(target: str) -> str:
-    bucket = target.removeprefix("s3://").partition("/")[0]
-    if not target.startswith("s3://") or not bucket or "@" in bucket:
+    place = target.removeprefix("s3://")
+    if place == target or place[:1] in ("", "/") or set("@:") & set(place):
         # the value stays out of the message, it may hold a secret
         raise ValueError("target must be s3://bucket or s3://bucket/prefix, without credentials")
     return target

@@ -9,7 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from data_contracts.errors import ContractViolationError, HoarfrostError
-from data_contracts.manifests import CheckManifest, PublishManifest, SnapshotManifest
+from data_contracts.manifests import (
+    CheckManifest,
+    PublishManifest,
+    RemotePublication,
+    SnapshotManifest,
+)
 from tasks.files import (
     empty_folder,
     explained,
@@ -45,7 +50,8 @@ def publish_snapshot(
     Doing it again changes nothing, so a killed night simply publishes once more.
 
     Raises:
-        StorageError: the disk is full or may not be written; latest shows what it showed.
+        StorageError: the disk is full or may not be written, or the object store cannot be
+            reached; what cannot be written there shows what it showed.
     """
     with explained(night.lake):
         return _publish(night, snapshot, check)
@@ -59,14 +65,26 @@ def _publish(night: Night, snapshot: SnapshotManifest, check: CheckManifest) -> 
     is_latest = _point_latest(night.lake, snapshot)
     removed = _retain(night.lake, night.config.tables.keep_snapshots)
     logger.info("publish: %s, latest %s", target.name, "points to it" if is_latest else "is newer")
+    remote = _publish_remote(night, target, snapshot)
     manifest = PublishManifest(
         step="publish", run_date=night.run_date,
         key=step_key(night, "publish", settings={}, inputs=[snapshot, check]),
         snapshot_id=snapshot.snapshot_id, path=str(target.relative_to(night.lake)),
-        is_latest=is_latest, removed=removed,
+        is_latest=is_latest, removed=removed, remote=remote,
     )  # fmt: skip
     commit(empty_folder(night.state / "staging" / "publish"), night.step("publish"), manifest)
     return manifest
+
+
+def _publish_remote(
+    night: Night, folder: Path, snapshot: SnapshotManifest
+) -> RemotePublication | None:
+    if night.config.publish.target is None:
+        return None
+    from tasks.remote_snapshot import publish_remote  # it reads snapshots, too
+
+    n_kept = night.config.tables.keep_snapshots
+    return publish_remote(night.config.publish, folder, snapshot, n_kept=n_kept)
 
 
 @contextmanager

@@ -1,0 +1,197 @@
+"""An S3 bucket as a place for snapshots: opened, written and read with errors in plain words."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from data_contracts.environment import resolve
+from data_contracts.errors import ConfigError
+from data_contracts.publishing import PublishConfig
+from tasks.files import StorageError
+
+if TYPE_CHECKING:
+    from obstore.store import S3Store
+
+_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+_PART_BYTES = 8 * 2**20  # 10,000 parts of it make the largest file, 80 GB
+_PARTS_AT_ONCE = 8
+_REQUEST_SECONDS = 60
+_RETRIES = 1000  # the time limit ends them
+
+
+class ObjectStoreError(StorageError):
+    """The object store cannot be reached or refuses; what was published before is untouched."""
+
+
+class PointerMovedError(Exception):
+    """Somebody else wrote the object meanwhile."""
+
+
+@dataclass(frozen=True)
+class ObjectStore:
+    """A bucket and a prefix in it; keys below are relative to that prefix."""
+
+    store: "S3Store"
+    uri: str
+
+    def put(self, key: str, body: bytes) -> None:
+        """Replace a small object."""
+        with self._told(key):
+            _obstore().put(self.store, key, body)
+
+    def swap(self, key: str, body: bytes, e_tag: str | None) -> None:
+        """Replace an object only if it still has this tag, or make it if the tag is None.
+
+        Raises:
+            PointerMovedError: it has another tag, or there is one.
+        """
+        mode: Any = "create" if e_tag is None else {"e_tag": e_tag}
+        with self._told(key):
+            try:
+                _obstore().put(self.store, key, body, mode=mode)
+            except (_errors().AlreadyExistsError, _errors().PreconditionError):
+                raise PointerMovedError(key) from None
+
+    def get(self, key: str) -> tuple[bytes, str | None] | None:
+        """Return an object with its tag, or None where there is none."""
+        with self._told(key):
+            try:
+                found = _obstore().get(self.store, key)
+            except FileNotFoundError:
+                return None
+            return bytes(found.bytes()), found.meta["e_tag"]
+
+    def upload(self, key: str, path: Path, sha256: str) -> None:
+        """Write a file, large ones in parts; the store compares a digest of what it received."""
+        with self._told(key):
+            _obstore().put(
+                self.store, key, path, attributes={"sha256": sha256}, chunk_size=_PART_BYTES,
+                max_concurrency=_PARTS_AT_ONCE,
+            )  # fmt: skip
+
+    def uploaded(self, key: str) -> tuple[int, str | None] | None:
+        """Return size and stated digest of an uploaded file, or None where there is none."""
+        with self._told(key):
+            try:
+                found = _obstore().get(self.store, key, options={"head": True})
+            except FileNotFoundError:
+                return None
+            return found.meta["size"], found.attributes.get("sha256")
+
+    def sizes(self, prefix: str) -> dict[str, int]:
+        """Return the size of every object below a prefix, by its key relative to that."""
+        return {
+            meta["path"].removeprefix(f"{prefix}/"): meta["size"] for meta in self._list(prefix)
+        }
+
+    def stamps(self, prefix: str) -> dict[str, float]:
+        """Return when the store wrote every object below a prefix, in its own seconds."""
+        return {
+            meta["path"].removeprefix(f"{prefix}/"): meta["last_modified"].timestamp()
+            for meta in self._list(prefix)
+        }
+
+    def folders(self, prefix: str) -> list[str]:
+        """Return the names right below a prefix that hold objects."""
+        with self._told(prefix):
+            found = _obstore().list_with_delimiter(self.store, prefix)
+            return sorted(path.rpartition("/")[2] for path in found["common_prefixes"])
+
+    def delete(self, keys: list[str]) -> None:
+        """Remove objects; one that is gone already is no error."""
+        if keys:
+            with self._told(keys[0]):
+                _obstore().delete(self.store, keys)
+
+    def _list(self, prefix: str) -> list[Any]:
+        with self._told(prefix):
+            return [meta for page in _obstore().list(self.store, prefix) for meta in page]
+
+    @contextmanager
+    def _told(self, key: str) -> Iterator[None]:
+        """Say what is wrong in our own words: those of the store may hold secrets."""
+        try:
+            yield
+        except (_errors().BaseError, OSError, ValueError) as error:
+            reason, advice = _reason(error)
+            raise ObjectStoreError(
+                f"{self.uri}/{key} must be within reach, got: {reason}; the lake and what was "
+                f"published there before are untouched: {advice}, and run the night again"
+            ) from None
+
+
+def open_store(config: PublishConfig) -> ObjectStore:
+    """Return the place that the configuration names; endpoint and keys come from the environment.
+
+    Raises:
+        ConfigError: there is no target, it is no bucket, or the extra s3 is not installed.
+    """
+    if config.target is None:
+        raise ConfigError("publish.target must name a bucket such as s3://tables, got none")
+    uri = resolve(config.target).rstrip("/")
+    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+    try:
+        from obstore.store import S3Store
+    except ImportError as error:
+        raise ConfigError(f"{uri} needs the extra s3: pip install 'hoarfrost[s3]'") from error
+    patience = timedelta(seconds=config.give_up_seconds)
+    try:
+        store = S3Store(
+            bucket,
+            prefix=prefix or None,
+            checksum_algorithm="sha256",
+            client_options={
+                "timeout": timedelta(seconds=_REQUEST_SECONDS),
+                **({"allow_http": True} if _is_loopback() else {}),
+            },
+            retry_config={"max_retries": _RETRIES, "retry_timeout": patience},
+        )
+    except (_errors().BaseError, ValueError):
+        raise ConfigError(
+            f"{uri} must be a bucket that the AWS_ variables fit: check them"
+        ) from None
+    return ObjectStore(store, uri)
+
+
+def _obstore() -> Any:
+    import obstore  # an extra
+
+    return obstore
+
+
+def _errors() -> Any:
+    import obstore.exceptions
+
+    return obstore.exceptions
+
+
+def _is_loopback() -> bool:
+    """Tell whether the endpoint is on this machine: only then plain http is fit for keys."""
+    endpoint = next((os.environ[name] for name in _ENDPOINTS if os.environ.get(name)), "")
+    host = urlsplit(endpoint).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _reason(error: Exception) -> tuple[str, str]:
+    """Return what is wrong and what to do, without a word of the store's."""
+    text, keys = str(error), "check the AWS_ variables and the rights of their owner"
+    if isinstance(error, (_errors().PermissionDeniedError, _errors().UnauthenticatedError)):
+        return "the credentials are refused", keys
+    if isinstance(error, FileNotFoundError) or "NoSuchBucket" in text:
+        return "no such bucket", "make it or mend publish.target"
+    status = re.search(r"status code: (\d{3})", text)
+    if status:
+        return f"it answers {status[1]}", keys if status[1][0] == "4" else "wait until it works"
+    if "kind: Connect" in text or "kind: Timeout" in text or "error sending request" in text:
+        return "no connection", "check the network and AWS_ENDPOINT_URL"
+    return type(error).__name__, "check the network and the AWS_ variables"

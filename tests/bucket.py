@@ -1,0 +1,96 @@
+"""An S3 API on loopback with one bucket, and a wire to it that can be cut."""
+
+import os
+import socket
+import threading
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import pytest
+
+from data_contracts.publishing import PublishConfig
+from tasks.object_store import ObjectStore, open_store
+
+SECRET = "sWordfish/never+printed"
+KEY_ID = "AKIANEVERPRINTED"
+
+
+@contextmanager
+def s3_server() -> Iterator[str]:
+    """Serve an S3 API with the bucket ``tables``; yield its address."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        address = "http://{}:{}".format(*server.get_host_and_port())
+        urllib.request.urlopen(urllib.request.Request(f"{address}/tables", method="PUT"))
+        yield address
+    finally:
+        server.stop()
+
+
+def point_to(patch: pytest.MonkeyPatch, address: str) -> None:
+    """Let the environment name this server, with keys that must never be printed."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        patch.delenv(name)
+    patch.setenv("AWS_ENDPOINT_URL", address)
+    patch.setenv("AWS_ACCESS_KEY_ID", KEY_ID)
+    patch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    patch.setenv("AWS_REGION", "us-east-1")
+
+
+def bucket_of(target: str) -> ObjectStore:
+    """Return what lies at a target, to look at it."""
+    return open_store(PublishConfig(target=target, give_up_seconds=20))
+
+
+class Wire:
+    """A line to a server that goes dead after some bytes, until it is mended."""
+
+    def __init__(self, address: str) -> None:
+        host, port = address.removeprefix("http://").split(":")
+        self._server = (host, int(port))
+        self._left: int | None = None
+        self._ends: list[socket.socket] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut_after(self, n_bytes: int) -> None:
+        """Let so many bytes through and then none, neither old connections nor new ones."""
+        self._left = n_bytes
+
+    def mend(self) -> None:
+        """Let everything through again."""
+        self._left = None
+
+    def close(self) -> None:
+        """End for good."""
+        self._listener.close()
+        self._hang_up()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                far = socket.create_connection(self._server)
+                self._ends += [near, far]
+                for source, sink in ((near, far), (far, near)):
+                    threading.Thread(target=self._carry, args=(source, sink), daemon=True).start()
+
+    def _carry(self, source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError), source, sink:
+            while data := source.recv(65_536):
+                if self._left is not None:
+                    self._left -= len(data)
+                    if self._left <= 0:
+                        self._hang_up()
+                        return
+                sink.sendall(data)
+
+    def _hang_up(self) -> None:
+        while self._ends:
+            with suppress(OSError):
+                self._ends.pop().shutdown(socket.SHUT_RDWR)
