@@ -67,7 +67,7 @@ def _run(night: Night) -> NightReport:
     judged = night_tasks.judge(night, matrices, fitted)
     promoted = night_tasks.promote(night, fitted, judged, matrices)
     snapshot = night_tasks.materialise(night, ingest, matrices, promoted)
-    checked = night_tasks.check(night, history, snapshot)
+    checked = night_tasks.check(night, history, matrices, snapshot)
     published = night_tasks.publish(night, snapshot, checked)
     night_tasks.tidy(night)
     return night_tasks.report(

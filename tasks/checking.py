@@ -1,137 +1,166 @@
-"""Check the finished lists against the histories, before anybody can read them."""
+"""Check the finished lists against the rules, before anybody can read them."""
 
 import functools
 import logging
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from data_contracts.errors import ContractViolationError
-from data_contracts.manifests import CheckManifest, HistoryManifest, SnapshotManifest
-from tasks.eligibility import unavailable_items
-from tasks.lake import Night, shard_name
+from data_contracts.manifests import (
+    CheckManifest,
+    HistoryManifest,
+    MatrixManifest,
+    SnapshotManifest,
+)
+from data_contracts.top_n import SHORT_REASONS
+from models.list_contract import Lists, Terms, violations
+from tasks.lake import Night
+from tasks.matrix import load_shard
+from tasks.rules import SurfaceRules, load_rules, rules_of_users
 from tasks.steps import run_step
+from tasks.surface_file import surface_path
+from tasks.universe import item_universe
 
 logger = logging.getLogger(__name__)
+N_PROVEN = 2000  # short lists of a shard whose reason is proven
 RULES = {
-    "seen": "no list holds an item of its user's history",
-    "ineligible": "no list holds an item that is unavailable or unknown to its source",
+    "hidden": "no list holds an item that its user has seen or is not to be shown",
+    "ineligible": "no list holds an item that is unavailable, outside the surface or unknown",
+    "not_allowed": "a user with an allow list gets nothing else",
     "repeated": "no list holds an item twice",
     "not_finite": "every score is a finite number",
-    "rank_gap": "ranks run from 1 without a gap, scores never rise",
-    "wrong_length": "every list is as long as asked, or as the user's unseen items allow",
+    "rank_gap": "ranks run from 1 without a gap, scores of the model fall unless a rule says so",
+    "category_caps": "no list holds more of a category than its cap",
+    "wrong_length": "every list is as long as asked, or says why it is not",
+    "untrue_reason": "a short list's reason is true, and it is as long as the rules allow",
     "unknown_user": "every list belongs to a user of the history",
     "stamp": "every row carries tonight's run date, model version and snapshot",
 }
 
 
 def check_lists(
-    night: Night, history: HistoryManifest, snapshot: SnapshotManifest
+    night: Night, history: HistoryManifest, matrices: MatrixManifest, snapshot: SnapshotManifest
 ) -> CheckManifest:
     """Return the violations by rule, all zero.
 
     Raises:
-        ContractViolationError: a list breaks a rule, or too many users got the popular list.
+        ContractViolationError: a list breaks a rule, or too many users got nothing of the model.
     """
-    work = functools.partial(_check, night, snapshot)
-    settings = {"tables": night.config.tables.model_dump()}
+    work = functools.partial(_check, night, matrices, snapshot)
+    settings = {"max_fallback_share": night.config.tables.max_fallback_share}
     return run_step(
         night, "check", CheckManifest, settings=settings, inputs=[history, snapshot], work=work
     )
 
 
-def _check(night: Night, snapshot: SnapshotManifest, _staging: Path, key: str) -> CheckManifest:
-    eligible = eligible_items(night)
+def _check(
+    night: Night, matrices: MatrixManifest, snapshot: SnapshotManifest, _staging: Path, key: str
+) -> CheckManifest:
+    item_ids = item_universe(night, matrices)
+    known = item_ids.is_in(_embedded_items(night).implode()).to_numpy()
     found = dict.fromkeys(RULES, 0)
     users = 0
-    for shard in range(night.config.history.n_user_shards):
-        lists = pl.read_parquet(_table(night, "top_n", shard))
-        history = pl.read_parquet(night.step("history") / f"{shard_name(shard)}.parquet")
-        users += history["user_id"].n_unique()
-        for rule, count in violations(lists, history, eligible, snapshot, night).items():
-            found[rule] += count
+    for surface in night.config.surfaces:
+        rules = load_rules(night, surface, item_ids)
+        for shard in range(matrices.n_shards):
+            user_ids = load_shard(night.step("matrices"), shard).users
+            terms = _terms(night, rules, shard, user_ids, known)
+            users += len(user_ids)
+            for rule, count in shard_violations(
+                night, snapshot, surface, shard, user_ids, item_ids, terms
+            ).items():
+                found[rule] += count
     refuse(found, snapshot, night)
-    logger.info("check: %d users, every rule kept", users)
+    logger.info("check: %d lists, every rule kept", users)
     return CheckManifest(step="check", run_date=night.run_date, key=key, rules=found, users=users)
 
 
-def eligible_items(night: Night) -> dict[str, pl.Series]:
-    """Return the ids each source may recommend."""
+def _embedded_items(night: Night) -> pl.Series:
     embeddings = night.step("materialise") / "item_embeddings" / "*.parquet"
-    known = pl.scan_parquet(embeddings).select("item_id").collect()["item_id"]
-    liked = pl.scan_parquet(night.step("history") / "*.parquet").filter(pl.col("weight") > 0)
-    popular = liked.select(pl.col("item_id").unique()).collect(engine="streaming")["item_id"]
-    banned = unavailable_items(night).to_list()
-    return {
-        "model": known.filter(~known.is_in(banned)),
-        "popular": popular.filter(~popular.is_in(banned)),
-    }
+    return pl.scan_parquet(embeddings).select("item_id").collect()["item_id"]
 
 
-def violations(
-    lists: pl.DataFrame,
-    history: pl.DataFrame,
-    eligible: dict[str, pl.Series],
-    snapshot: SnapshotManifest,
+def _terms(
+    night: Night, rules: SurfaceRules, shard: int, user_ids: pl.Series, known: np.ndarray
+) -> Terms:
+    users = rules_of_users(night, rules, shard, user_ids)
+    surface = rules.surface
+    return Terms(
+        n=surface.n_top, eligible=rules.eligible, known=known, group=users.group,
+        hidden=users.hidden, allowed=users.allowed, category=rules.category, caps=rules.caps,
+        complete="newest" in surface.fallback,
+        scores_fall=not (surface.diversity or surface.rotation or surface.content_places),
+    )  # fmt: skip
+
+
+def shard_violations(
     night: Night,
+    snapshot: SnapshotManifest,
+    surface: str,
+    shard: int,
+    user_ids: pl.Series,
+    item_ids: pl.Series,
+    terms: Terms,
 ) -> dict[str, int]:
-    """Return the number of rows (or users) of one user shard that break each rule."""
-    seen = history.filter(pl.col("weight") > 0).select("user_id", "item_id")
-    by_user = lists.group_by("user_id", maintain_order=True)
-    ranks = by_user.agg(
-        gap=(pl.col("rank") != pl.int_range(1, pl.len() + 1)).any(),
-        rises=(pl.col("score").diff() > 0).any(),
+    """Return how often the lists of one user shard break every rule."""
+    folder = night.step("materialise")
+    rows = pl.read_parquet(folder / surface_path("top_n", surface, shard))
+    short = pl.read_parquet(folder / surface_path("short_lists", surface, shard))
+    user = _place(rows["user_id"], user_ids)
+    reason = _reasons(short, user_ids)
+    strangers = user < 0
+    lists = Lists(
+        user=user[~strangers],
+        item=_place(rows["item_id"], item_ids)[~strangers],
+        rank=rows["rank"].to_numpy()[~strangers],
+        score=rows["score"].to_numpy()[~strangers],
+        by_model=(rows["source"] == "model").to_numpy()[~strangers],
     )
+    found = violations(lists, terms, reason, n_proven=N_PROVEN)
+    found["unknown_user"] = int(strangers.sum())
+    found["stamp"] = sum(_unstamped(table, night, snapshot) for table in (rows, short))
+    found["wrong_length"] += _disagreeing(rows, short)
+    return found
+
+
+def _place(values: pl.Series, ids: pl.Series) -> np.ndarray:
+    """Return the place of every value among the ids, -1 where it is not there."""
+    places = pl.DataFrame({"id": ids, "place": np.arange(len(ids), dtype=np.int64)})
+    found = pl.DataFrame({"id": values}).join(places, on="id", how="left", maintain_order="left")
+    return found["place"].fill_null(-1).to_numpy()
+
+
+def _reasons(short: pl.DataFrame, user_ids: pl.Series) -> np.ndarray:
+    reason = np.full(len(user_ids), -1, dtype=np.int8)
+    codes = short["short_reason"].replace_strict(
+        SHORT_REASONS, range(len(SHORT_REASONS)), return_dtype=pl.Int8
+    )
+    reason[_place(short["user_id"], user_ids)] = codes.to_numpy()
+    return reason
+
+
+def _unstamped(table: pl.DataFrame, night: Night, snapshot: SnapshotManifest) -> int:
     stamped = (
         (pl.col("run_date") == night.run_date)
         & (pl.col("model_version") == snapshot.model_version)
         & (pl.col("snapshot_id") == snapshot.snapshot_id)
     )
-    allowed = pl.lit(value=False)
-    for source, items in eligible.items():
-        allowed |= (pl.col("source") == source) & pl.col("item_id").is_in(items.to_list())
-    return {
-        "seen": lists.join(seen, on=["user_id", "item_id"], how="semi").height,
-        "ineligible": lists.filter(~allowed).height,
-        "repeated": lists.height - lists.select("user_id", "item_id").n_unique(),
-        "not_finite": lists.filter(~pl.col("score").is_finite()).height,
-        "rank_gap": ranks.filter(pl.col("gap") | pl.col("rises")).height,
-        "wrong_length": _wrong_lengths(lists, history, seen, eligible, night.config.tables.n_top),
-        "unknown_user": lists.join(history, on="user_id", how="anti").height,
-        "stamp": lists.filter(~stamped).height,
-    }
+    return table.filter(~stamped).height
 
 
-def _wrong_lengths(
-    lists: pl.DataFrame,
-    history: pl.DataFrame,
-    seen: pl.DataFrame,
-    eligible: dict[str, pl.Series],
-    n_top: int,
-) -> int:
-    got = lists.group_by("user_id").agg(n=pl.len(), source=pl.col("source").first())
-    users = history.select(pl.col("user_id").unique()).join(got, on="user_id", how="left")
-    model = seen.filter(pl.col("item_id").is_in(eligible["model"].to_list()))
-    popular = seen.filter(pl.col("item_id").is_in(eligible["popular"].to_list()))
-    for source, rows in (("model", model), ("popular", popular)):
-        counts = rows.group_by("user_id").agg(pl.len().alias(source))
-        users = users.join(counts, on="user_id", how="left")
-    left = {
-        source: len(items) - pl.col(source).fill_null(0).cast(pl.Int64)
-        for source, items in eligible.items()
-    }
-    # a user whose list is empty shows no source: it may be empty if either has nothing left
-    expected = (
-        pl.when(pl.col("source") == "popular").then(left["popular"])
-        .when(pl.col("source") == "model").then(left["model"])
-        .otherwise(pl.min_horizontal(left["model"], left["popular"]))
-        .clip(0, n_top)
-    )  # fmt: skip
-    return users.filter(pl.col("n").fill_null(0).cast(pl.Int64) != expected).height
+def _disagreeing(rows: pl.DataFrame, short: pl.DataFrame) -> int:
+    """Count users whose rows give another reason or number than short_lists."""
+    told = rows.filter(pl.col("short_reason").is_not_null())
+    told = told.group_by("user_id", "short_reason").agg(n_items=pl.len().cast(pl.Int32))
+    stated = short.filter(pl.col("n_items") > 0).select("user_id", "short_reason", "n_items")
+    both = told.join(stated, on=["user_id", "short_reason", "n_items"], how="semi").height
+    return told.height + stated.height - 2 * both
 
 
 def refuse(found: dict[str, int], snapshot: SnapshotManifest, night: Night) -> None:
-    """Stop the night if any list breaks a rule, or too many users got the popular list.
+    """Stop the night if any list breaks a rule, or too many users got nothing of the model.
 
     Raises:
         ContractViolationError: with the sentence of every broken rule.
@@ -145,10 +174,6 @@ def refuse(found: dict[str, int], snapshot: SnapshotManifest, night: Night) -> N
     most = night.config.tables.max_fallback_share
     if snapshot.fallback_share > most:
         raise ContractViolationError(
-            f"the share of users with the popular list must be at most {most}, "
+            f"the share of lists without an item of the model must be at most {most}, "
             f"got {snapshot.fallback_share} (tables.max_fallback_share)"
         )
-
-
-def _table(night: Night, table: str, shard: int) -> Path:
-    return night.step("materialise") / table / f"{shard_name(shard)}.parquet"

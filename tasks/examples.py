@@ -5,17 +5,22 @@ import polars as pl
 from data_contracts.report import Recommendation, UserExample
 from tasks.catalogue import read_catalogue
 from tasks.lake import Night, shard_name
+from tasks.surface_file import surface_path
 
 N_USERS, N_HISTORY, N_TOP = 3, 5, 5
 
 
 def user_examples(night: Night) -> tuple[UserExample, ...]:
-    """Return the first users (by id) of the first shard that have a middling history."""
+    """Return the first users (by id) of the first shard that have a middling history.
+
+    Their lists are those of the first surface.
+    """
     name = f"{shard_name(0)}.parquet"
     rows = pl.read_parquet(night.step("history") / name).filter(pl.col("weight") > 0)
     sizes = rows.group_by("user_id").len().sort("len", "user_id", descending=[True, False])
     middling = sizes.slice(sizes.height // 4, N_USERS)["user_id"]
-    lists = pl.read_parquet(night.step("materialise") / "top_n" / name)
+    surface = next(iter(night.config.surfaces))
+    lists = pl.read_parquet(night.step("materialise") / surface_path("top_n", surface, 0))
     titles = dict(read_catalogue(night).select("item_id", "title").iter_rows())
     return tuple(_example(user, rows, lists, titles) for user in middling)
 

@@ -1,5 +1,6 @@
 """Write the two tables about items: similar_items and item_embeddings."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -8,50 +9,79 @@ import polars as pl
 from data_contracts.item_embeddings import item_embeddings_schema
 from data_contracts.similar_items import similar_items_schema
 from models.ranking import rank_items
+from tasks.contender import Contender
+from tasks.content import ContentVectors
 from tasks.id_type import id_type
-from tasks.ranker import Ranker
 from tasks.stamp import Stamp
 from tasks.table_file import TableWriter
 
 _BLOCK = 8192  # items per written block of embeddings
 
 
-def write_similar_items(path: Path, ranker: Ranker, stamp: Stamp, *, n_similar: int) -> int:
-    """Write the most similar available items of every known item; return the rows."""
-    sources = np.flatnonzero(ranker.champion.known)
+def write_similar_items(
+    path: Path,
+    champion: Contender,
+    content: ContentVectors | None,
+    *,
+    item_ids: pl.Series,
+    available: np.ndarray,
+    n_similar: int,
+    stamp: Stamp,
+) -> int:
+    """Write the available items most similar to every item; return the rows.
+
+    Items the champion knows are likened by its embeddings, others by what the catalogue says.
+    """
     rows = 0
-    with TableWriter(path, similar_items_schema(id_type(ranker.item_ids))) as writer:
-        for block, items, scores in rank_items(
-            ranker.champion.model.A, k=n_similar, eligible=ranker.eligible,
-            block_size=ranker.block_size, sources=sources,
-        ):  # fmt: skip
-            source, place = np.nonzero(items >= 0)
+    with TableWriter(path, similar_items_schema(id_type(item_ids))) as writer:
+        for sources, items, scores, source in _neighbours(champion, content, available, n_similar):
+            place, column = np.nonzero(items >= 0)
             frame = pl.DataFrame(
                 {
-                    "item_id": ranker.item_ids.gather(sources[block][source]),
-                    "rank": (place + 1).astype(np.int32),
-                    "similar_item_id": ranker.item_ids.gather(items[source, place]),
-                    "score": scores[source, place],
+                    "item_id": item_ids.gather(sources[place]),
+                    "rank": (column + 1).astype(np.int32),
+                    "similar_item_id": item_ids.gather(items[place, column]),
+                    "score": scores[place, column],
                 }
-            ).with_columns(stamp.columns())
+            ).with_columns(pl.lit(source).alias("source"), *stamp.columns())
             writer.write(frame)
             rows += frame.height
     return rows
 
 
-def write_item_embeddings(path: Path, ranker: Ranker, stamp: Stamp) -> int:
+def _neighbours(
+    champion: Contender, content: ContentVectors | None, available: np.ndarray, n_similar: int
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, str]]:
+    known = np.flatnonzero(champion.known)
+    eligible = available & champion.known
+    for block, items, scores in rank_items(
+        champion.model.A, k=n_similar, eligible=eligible, sources=known
+    ):
+        yield known[block], items, scores, "model"
+    if content is None:
+        return
+    new = np.flatnonzero(content.known & ~champion.known)
+    for block, items, scores in rank_items(
+        content.V, k=n_similar, eligible=available & content.known, sources=new
+    ):
+        yield new[block], items, scores, "content"
+
+
+def write_item_embeddings(
+    path: Path, champion: Contender, *, item_ids: pl.Series, model_version: str
+) -> int:
     """Write the unit vector of every known item; return the rows."""
-    A, counts = ranker.champion.model.A, ranker.champion.counts
-    known = np.flatnonzero(ranker.champion.known)
-    schema = item_embeddings_schema(id_type(ranker.item_ids), A.shape[1])
+    A, counts = champion.model.A, champion.counts
+    known = np.flatnonzero(champion.known)
+    schema = item_embeddings_schema(id_type(item_ids), A.shape[1])
     with TableWriter(path, schema) as writer:
         for start in range(0, len(known), _BLOCK):
             items = known[start : start + _BLOCK]
             columns = {
-                "item_id": ranker.item_ids.gather(items),
+                "item_id": item_ids.gather(items),
                 "vector": pl.Series(A[items], dtype=pl.Array(pl.Float32, A.shape[1])),
                 "n_interactions": counts[items],
             }
-            version = pl.lit(stamp.model_version).alias("model_version")
+            version = pl.lit(model_version).alias("model_version")
             writer.write(pl.DataFrame(columns).with_columns(version))
     return len(known)

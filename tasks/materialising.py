@@ -2,34 +2,60 @@
 
 import functools
 import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
+import polars as pl
 
+from data_contracts.frozen import Frozen
 from data_contracts.manifests import (
     IngestManifest,
     MatrixManifest,
     PromoteManifest,
     SnapshotManifest,
 )
-from models.popularity import Popularity
 from tasks import contender
 from tasks.catalogue import catalogue_fingerprint
+from tasks.contender import Contender
+from tasks.content import ContentVectors, content_vectors
+from tasks.device import choose_device
 from tasks.eligibility import available_mask
-from tasks.files import digest
+from tasks.files import digest, sync
 from tasks.item_tables import write_item_embeddings, write_similar_items
-from tasks.lake import Night, shard_name
+from tasks.lake import Night
 from tasks.matrix import load_shard
 from tasks.progress import track
 from tasks.ranker import Ranker
 from tasks.registry import fetch_model
-from tasks.snapshot import TABLES
+from tasks.rules import load_rules, rules_fingerprint, rules_of_users
+from tasks.segments import read_segments
 from tasks.stamp import Stamp
-from tasks.steps import code_version, entries, run_step
-from tasks.top_n_table import Lists, write_top_n
-from tasks.vocabulary import read_vocabulary
+from tasks.steps import code_version, entries, once, run_step
+from tasks.surface_file import surface_path
+from tasks.tiers import Tiers, load_tiers
+from tasks.top_n_table import ListsNote, write_lists
+from tasks.universe import item_universe
 
 logger = logging.getLogger(__name__)
+SIMILAR, EMBEDDINGS = "similar_items/part-000.parquet", "item_embeddings/part-000.parquet"
+
+
+class RowsNote(Frozen):
+    """Rows of a finished file."""
+
+    rows: int
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What lists are made of tonight, whatever the surface."""
+
+    champion: Contender
+    tiers: Tiers
+    content: ContentVectors | None
+    item_ids: pl.Series
+    stamp: Stamp
 
 
 def materialise_tables(
@@ -38,20 +64,26 @@ def materialise_tables(
     matrices: MatrixManifest,
     promote: PromoteManifest,
 ) -> SnapshotManifest:
-    """Return the manifest of tonight's tables, written but not yet published."""
+    """Return the manifest of tonight's tables, written but not yet published.
+
+    A night that was killed goes on with the first file that is not finished.
+    """
     inputs = {file.path: file.sha256 for file in ingest.log_files}
     settings = {
         "inputs": inputs,
         "tables": night.config.tables.model_dump(),
+        "surfaces": {name: each.model_dump() for name, each in night.config.surfaces.items()},
         "catalogue": catalogue_fingerprint(night),
+        "rules": rules_fingerprint(night),
         "champion": promote.champion_version,
         "model": promote.champion_digest,
         "config": config_digest(night),
     }
     work = functools.partial(_materialise, night, inputs, matrices, promote)
     return run_step(
-        night, "materialise", SnapshotManifest, settings=settings, inputs=[matrices], work=work
-    )
+        night, "materialise", SnapshotManifest, settings=settings, inputs=[matrices], work=work,
+        resume=True,
+    )  # fmt: skip
 
 
 def config_digest(night: Night) -> str:
@@ -69,62 +101,98 @@ def _materialise(
 ) -> SnapshotManifest:
     version = promote.champion_version
     snapshot_id = f"{night.run_date}-v{version}-{key[:8]}"  # the key covers all that shapes a table
-    ranker = build_ranker(night, matrices, version)
     stamp = Stamp(night.run_date, version, snapshot_id)
-    rows, lists = _write(night, matrices, ranker, stamp, staging)
-    n_users = sum(part.users for part in lists)
-    fallbacks = sum(part.fallbacks for part in lists)
-    per_table = {
-        table: sum(n for path, n in rows.items() if path.startswith(table)) for table in TABLES
-    }
-    logger.info("materialise: %s, %d users by the popular list", per_table, fallbacks)
+    sources = gather_sources(night, matrices, stamp)
+    notes = dict(_write_lists(night, matrices, sources, staging))
+    rows = {path: note.rows for path, note in notes.items()}
+    rows |= {path.replace("top_n", "short_lists", 1): note.short for path, note in notes.items()}
+    rows |= _write_item_tables(night, sources, staging)
+    n_lists = sum(note.users for note in notes.values())
+    fallbacks = sum(note.fallbacks for note in notes.values())
+    per_table = _per_table(rows)
+    logger.info("materialise: %s, %d lists without the model", per_table, fallbacks)
     return SnapshotManifest(
         step="materialise", run_date=night.run_date, key=key, files=entries(staging, rows),
         snapshot_id=snapshot_id, model_version=version, config_digest=config_digest(night),
         code_version=code_version(), inputs=inputs, rows=per_table,
-        fallback_share=round(fallbacks / max(n_users, 1), 6),
-        short_lists=sum(part.short for part in lists),
+        fallback_share=round(fallbacks / max(n_lists, 1), 6),
+        short_lists=sum(note.short for note in notes.values()),
     )  # fmt: skip
 
 
-def build_ranker(night: Night, matrices: MatrixManifest, version: str) -> Ranker:
-    """Return the ranker of a registered version over tonight's vocabulary and histories."""
-    item_ids = read_vocabulary(night.lake)["item_id"].head(matrices.n_items)
-    champion = contender.from_registry(fetch_model(night.config, version), item_ids, night.lake)
-    tables = night.config.tables
+def gather_sources(night: Night, matrices: MatrixManifest, stamp: Stamp) -> Sources:
+    """Return the champion and the fallback tiers over tonight's item universe."""
+    item_ids = item_universe(night, matrices)
+    registered = fetch_model(night.config, stamp.model_version)
+    champion = contender.from_registry(registered, item_ids, night.lake)
+    content = content_vectors(night, item_ids, seed=night.config.seed)
+    segments = read_segments(night)
+    tiers = load_tiers(
+        night, matrices, item_ids, n_groups=len(segments.names) + 1,
+        group_of_shard=lambda _shard, users: segments.group_of(users),
+    )  # fmt: skip
+    return Sources(champion, tiers, content, item_ids, stamp)
+
+
+def _write_lists(
+    night: Night, matrices: MatrixManifest, sources: Sources, staging: Path
+) -> Iterator[tuple[str, ListsNote]]:
+    for surface in night.config.surfaces:
+        ranker = surface_ranker(night, sources, surface)
+        for shard in track(range(matrices.n_shards), f"writing top_n of {surface}"):
+            path = surface_path("top_n", surface, shard)
+            write = functools.partial(_write_shard, night, ranker, sources.stamp, staging, shard)
+            yield path, once(staging / path, ListsNote, write)
+
+
+def surface_ranker(night: Night, sources: Sources, surface: str) -> Ranker:
+    """Return what makes the lists of one surface."""
     return Ranker(
-        champion=champion,
-        popular=Popularity(recent_popularity(night, matrices)),
-        available=available_mask(night, item_ids),
-        item_ids=item_ids,
-        n_top=tables.n_top,
-        block_size=tables.block_size,
+        champion=sources.champion,
+        tiers=sources.tiers,
+        content=sources.content,
+        rules=load_rules(night, surface, sources.item_ids),
+        item_ids=sources.item_ids,
+        run_date=night.run_date,
+        device=choose_device(night.config.training.device),
+        block_size=night.config.tables.block_size,
     )
 
 
-def recent_popularity(night: Night, matrices: MatrixManifest) -> np.ndarray:
-    """Return the summed decayed weight of every item; shape (n_items,) float64."""
-    total = np.zeros(matrices.n_items)
-    for shard in range(matrices.n_shards):
-        X = load_shard(night.step("matrices"), shard).full
-        total += np.bincount(X.indices, weights=X.data, minlength=matrices.n_items)
-    return total
+def _write_shard(
+    night: Night, ranker: Ranker, stamp: Stamp, staging: Path, shard: int, top_n: Path
+) -> ListsNote:
+    arrays = load_shard(night.step("matrices"), shard)
+    users = rules_of_users(night, ranker.rules, shard, arrays.users)
+    short_lists = staging / surface_path("short_lists", ranker.rules.name, shard)
+    note = write_lists(top_n, short_lists, shard=arrays, users=users, ranker=ranker, stamp=stamp)
+    sync(short_lists)
+    return note
 
 
-def _write(
-    night: Night, matrices: MatrixManifest, ranker: Ranker, stamp: Stamp, staging: Path
-) -> tuple[dict[str, int], list[Lists]]:
-    for table in TABLES:
-        (staging / table).mkdir()
-    rows: dict[str, int] = {}
-    lists = []
-    for shard in track(range(matrices.n_shards), "writing top_n"):
-        path = f"top_n/{shard_name(shard)}.parquet"
-        arrays = load_shard(night.step("matrices"), shard)
-        lists.append(write_top_n(staging / path, arrays, ranker, stamp))
-        rows[path] = lists[-1].rows
-    similar, embeddings = "similar_items/part-000.parquet", "item_embeddings/part-000.parquet"
-    n_similar = night.config.tables.n_similar
-    rows[similar] = write_similar_items(staging / similar, ranker, stamp, n_similar=n_similar)
-    rows[embeddings] = write_item_embeddings(staging / embeddings, ranker, stamp)
-    return rows, lists
+def _write_item_tables(night: Night, sources: Sources, staging: Path) -> dict[str, int]:
+    champion, item_ids, stamp = sources.champion, sources.item_ids, sources.stamp
+
+    def similar(path: Path) -> RowsNote:
+        rows = write_similar_items(
+            path, champion, sources.content, item_ids=item_ids, stamp=stamp,
+            available=available_mask(night, item_ids), n_similar=night.config.tables.n_similar,
+        )  # fmt: skip
+        return RowsNote(rows=rows)
+
+    def embeddings(path: Path) -> RowsNote:
+        rows = write_item_embeddings(
+            path, champion, item_ids=item_ids, model_version=stamp.model_version
+        )
+        return RowsNote(rows=rows)
+
+    writers = {SIMILAR: similar, EMBEDDINGS: embeddings}
+    return {path: once(staging / path, RowsNote, write).rows for path, write in writers.items()}
+
+
+def _per_table(rows: dict[str, int]) -> dict[str, int]:
+    totals: dict[str, int] = {}
+    for path, n in rows.items():
+        table = path.partition("/")[0]
+        totals[table] = totals.get(table, 0) + n
+    return totals
