@@ -13,6 +13,7 @@ from data_contracts.config import NightlyConfig, load_config
 from data_contracts.errors import ConfigError, HoarfrostError
 from flows import display
 from flows.cli_model import evaluate, tune
+from flows.cli_tables import export, query, why
 from flows.flag import DEFAULT_CONFIG, Config, Day, Json, run_date
 
 QUIET = {  # no telemetry; our own log lines in place of Prefect's, also in the Prefect UI
@@ -38,6 +39,9 @@ Strict = Annotated[
     bool,
     Parameter(negative="", help="end with exit code 5 when the gate rejects the challenger"),
 ]
+app.command(query)
+app.command(export)
+app.command(why)
 app.command(evaluate)
 app.command(tune)
 
@@ -121,21 +125,6 @@ def status(*, config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
     from tasks.status import lake_status
 
     display.status(lake_status(Path(load_config(config).lake)), as_json=json)
-
-
-@app.command
-def query(sql: str, *, config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
-    """Ask the latest snapshot in SQL: views top_n, similar_items, item_embeddings, items.
-
-    Example: hoarfrost query "SELECT * FROM top_n WHERE user_id = 'u-00042' ORDER BY rank"
-    """
-    from tasks.lake import Night
-    from tasks.query import run_query
-
-    loaded = load_config(config)
-    display.table(
-        run_query(Night(config=loaded, run_date=run_date(None, loaded)), sql), as_json=json
-    )
 
 
 def _night(config: NightlyConfig, day: date, *, strict: bool, json: bool) -> None:

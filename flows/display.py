@@ -60,6 +60,7 @@ def report(night: NightReport, *, as_json: bool) -> None:
         _example(example)
     _metrics(night)
     _log(night)
+    _drift(night)
     tables = ", ".join(f"{name} {rows:,} rows" for name, rows in night.table_rows.items())
     say("\nTables", f"      {night.snapshot}\n            {tables}")
     say("Quarantine", f"  {night.quarantine}")
@@ -107,6 +108,28 @@ def _log(night: NightReport) -> None:
     OUT.print(rules)
     for file in night.refused_files:
         OUT.print(f"Refused {file.path} ({file.rule}): {file.reason}")
+
+
+def _drift(night: NightReport) -> None:
+    if night.drift is None:
+        return
+    say("\nLists", f" against {night.drift.previous_snapshot}")
+    figures = Table(
+        "surface", "users", "new", "gone", "changed", "overlap", "rank overlap", "items in",
+        "items out", "popular list", box=None,
+    )  # fmt: skip
+    for name, each in night.drift.surfaces.items():
+        shares = (
+            each.changed_users, each.overlap, each.rank_overlap, each.items_in, each.items_out,
+            each.popular_users,
+        )  # fmt: skip
+        counts = (each.users, each.new_users, each.gone_users)
+        figures.add_row(
+            name, *(f"{count:,}" for count in counts), *(f"{share:.1%}" for share in shares)
+        )
+    OUT.print(figures)
+    for warning in night.drift.warnings:
+        say("Warning ", warning)
 
 
 def validation(check: LogCheck, *, as_json: bool) -> None:

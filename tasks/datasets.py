@@ -1,7 +1,5 @@
 """The tables of a snapshot, and what lies beside them, as Arrow datasets: opened, not read."""
 
-import glob
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +10,7 @@ from data_contracts.errors import ConfigError
 from data_contracts.manifests import SnapshotManifest
 from tasks.catalogue import catalogue_files
 from tasks.lake import Night
+from tasks.segments import segment_files
 
 _SURFACE = ds.partitioning(pa.schema([("surface", pa.string())]), flavor="hive")
 
@@ -32,9 +31,7 @@ def snapshot_datasets(folder: Path, manifest: SnapshotManifest) -> dict[str, ds.
 
 def side_datasets(night: Night) -> dict[str, ds.Dataset]:
     """Return items and segments where there are such files, with the columns they have."""
-    pattern = os.path.join(glob.escape(str(night.lake)), night.config.segments.files)  # noqa: PTH118
-    segments = [Path(path) for path in sorted(glob.glob(pattern))]  # noqa: PTH207 - may be absolute
-    files = {"items": catalogue_files(night), "segments": segments}
+    files = {"items": catalogue_files(night), "segments": segment_files(night).paths()}
     return {name: _union(name, paths) for name, paths in files.items() if paths}
 
 
