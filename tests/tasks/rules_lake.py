@@ -1,0 +1,75 @@
+"""A lake with a history, a catalogue, segments and lists, for the tests of rules."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from tasks.history import build_history
+from tasks.ingest import ingest
+from tasks.lake import Night
+from tasks.matrix import build_matrices, load_shard
+from tasks.rules import SurfaceRules, UserRules, load_rules, rules_of_users
+from tasks.universe import item_universe
+from tests.tiny_lake import Row, night, write_day
+
+EVENTS = {"view": 1.0, "purchase": 4.0, "search": 0.0}
+
+
+def put(lake: Path, file: str, **columns: object) -> Path:
+    """Write a Parquet file into the lake."""
+    path = lake / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pl.DataFrame(columns).write_parquet(path)
+    return path
+
+
+def put_rows(lake: Path, file: str, columns: dict[str, object], rows: Sequence[object]) -> None:
+    """Write rows with columns of these types."""
+    path = lake / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pl.DataFrame(rows, schema=columns, orient="row").write_parquet(path)
+
+
+def rules_night(lake: Path, surface: dict[str, object] | None = None, **sections: object) -> Night:
+    """A night with one surface, and events that may be a month late."""
+    given = {
+        "events": EVENTS,
+        "interactions": {"look_back_days": 30},
+        "history": {"n_user_shards": 2},
+        "surfaces": {"home": surface or {}},
+    }
+    return night(lake, **(given | sections))
+
+
+def make_history(tonight: Night, rows: Sequence[Row], **options: object) -> pl.Series:
+    """Write a log and what is made of it; return tonight's items."""
+    write_day(tonight.lake, rows, **options)
+    matrices = build_matrices(tonight, build_history(tonight, ingest(tonight)))
+    return item_universe(tonight, matrices)
+
+
+def all_rules(
+    tonight: Night, item_ids: pl.Series
+) -> tuple[SurfaceRules, list[tuple[pl.Series, UserRules]]]:
+    """Rules of the surface, and of the users of every shard."""
+    rules = load_rules(tonight, "home", item_ids)
+    shards = range(tonight.config.history.n_user_shards)
+    users = [load_shard(tonight.step("matrices"), shard).users for shard in shards]
+    return rules, [(ids, rules_of_users(tonight, rules, n, ids)) for n, ids in enumerate(users)]
+
+
+def listable(tonight: Night, item_ids: pl.Series) -> dict[object, set[object]]:
+    """What the rules let every user be shown."""
+    rules, shards = all_rules(tonight, item_ids)
+    found = {}
+    for ids, users in shards:
+        for row, user_id in enumerate(ids):
+            may = rules.eligible[users.group[row]].copy()
+            may[users.hidden[[row]].indices] = False
+            if users.allowed is not None and len(own := users.allowed[[row]].indices):
+                may[[item for item in range(len(may)) if item not in own]] = False
+            found[user_id] = {
+                item for item, is_shown in zip(item_ids, may, strict=True) if is_shown
+            }
+    return found
