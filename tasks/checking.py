@@ -119,7 +119,7 @@ def shard_violations(
         by_model=(rows["source"] == "model").to_numpy()[~strangers],
     )
     found = violations(lists, terms, reason, n_proven=N_PROVEN)
-    found["unknown_user"] = int(strangers.sum())
+    found["unknown_user"] = int(strangers.sum() + (_place(short["user_id"], user_ids) < 0).sum())
     found["stamp"] = sum(_unstamped(table, night, snapshot) for table in (rows, short))
     found["wrong_length"] += _disagreeing(rows, short)
     return found
@@ -137,7 +137,8 @@ def _reasons(short: pl.DataFrame, user_ids: pl.Series) -> np.ndarray:
     codes = short["short_reason"].replace_strict(
         SHORT_REASONS, range(len(SHORT_REASONS)), return_dtype=pl.Int8
     )
-    reason[_place(short["user_id"], user_ids)] = codes.to_numpy()
+    place = _place(short["user_id"], user_ids)
+    reason[place[place >= 0]] = codes.to_numpy()[place >= 0]
     return reason
 
 
