@@ -19,7 +19,6 @@ from models.nadam import Schedule
 from models.tempering import popularity_power, scale_items
 
 Validation = tuple[sp.csr_array, sp.csr_array]
-_SCORES = 1 << 26  # made at once while validating: 256 MB
 OnEpoch = Callable[[int, dict[str, float], TrainingState], None]
 
 
@@ -48,11 +47,25 @@ class ELSA:
         scale = self._power(self.beta)
         return self.A if scale is None else self.A * scale[:, None]
 
+    def own(self, X: sp.csr_array) -> Float[np.ndarray, " nnz"]:
+        """Return what an item of X adds to its own product, which is no part of its score.
+
+        Returns:
+            Aligned with X.indices, float32: x_j |a_j|², tempered as input and as score.
+        """
+        weight = self.temper(X).data * self._squares[X.indices]
+        scale = self._power(self.beta)
+        return (weight if scale is None else weight * scale[X.indices]).astype(np.float32)
+
     def scores(self, X: sp.csr_array) -> Float[np.ndarray, "batch n_items"]:
         """Return dense scores, for small batches."""
         tempered, scale = self.temper(X), self._power(self.beta)
         scores = np.asarray(tempered @ self.A @ self.A.T - tempered.toarray(), dtype=np.float32)
         return scores if scale is None else scores * scale
+
+    @cached_property
+    def _squares(self) -> np.ndarray:
+        return np.einsum("ij,ij->i", self.A, self.A)
 
     def _power(self, exponent: float) -> np.ndarray | None:
         if self.counts is None or not exponent:
@@ -218,8 +231,7 @@ def _validate(model: ELSA, validation: Validation | None, *, known: np.ndarray) 
     if validation is None:
         return {}
     fold_in, target = validation
-    block_size = int(np.clip(_SCORES // len(known), 1, 1024))
-    values = evaluate(model, fold_in=fold_in, target=target, eligible=known, block_size=block_size)
+    values = evaluate(model, fold_in=fold_in, target=target, eligible=known)
     return {"ndcg@100": float(values["ndcg@100"].mean())}
 
 

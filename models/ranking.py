@@ -1,77 +1,72 @@
-"""Ranking, written once for all models: mask, top-k, ties by item index, in blocks of rows."""
+"""Ranking, written once for all models: masks, boosts, top-k with ties by item index."""
 
-from collections.abc import Iterator
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import scipy.sparse as sp
-import torch
-from jaxtyping import Bool, Float, Int
-from torch import Tensor
+from jaxtyping import Bool, Float, Int, Num
 
-Block = tuple[slice, np.ndarray, np.ndarray]
+from models.ranking_cpu import CpuRanker
+from models.ranking_engine import BUDGET, Block, Engine, Products, ranked
+from models.ranking_rows import FactorModel, FactorRows, Rows, ScoreModel, ScoreRows, entries
+from models.ranking_rule import Masks
+from models.selection import Entries
 
-
-@runtime_checkable
-class FactorModel(Protocol):
-    """A model whose scores are ``encode(X) @ decoder.T``, up to the score of seen items."""
-
-    def encode(self, X: sp.csr_array) -> np.ndarray:
-        """Return row factors, shape (batch, n_factors), float32."""
-        ...
-
-    @property
-    def decoder(self) -> np.ndarray:
-        """Item factors, shape (n_items, n_factors), float32."""
-        ...
+__all__ = ["Block", "FactorModel", "ScoreModel", "rank_items", "rank_users", "top_k"]
 
 
 def rank_users(
-    model: FactorModel,
+    model: FactorModel | ScoreModel,
     X: sp.csr_array,
     *,
     seen: sp.csr_array,
-    eligible: Bool[np.ndarray, " n_items"],
+    eligible: Bool[np.ndarray, " n_items"] | Bool[np.ndarray, "n_groups n_items"],
     k: int,
-    block_size: int = 1024,
+    group: Int[np.ndarray, " n_users"] | None = None,
+    allowed: sp.csr_array | None = None,
+    boost: Num[np.ndarray, " n_items"] | None = None,
+    min_score: float | None = None,
+    block_size: int | None = None,
+    device: str = "cpu",
+    products: Products = "auto",
+    budget: int = BUDGET,
 ) -> Iterator[Block]:
-    """Yield the k best eligible unseen items of every row, block by block.
+    """Yield the k best of the items that may be listed to every row, block by block.
 
-    Memory is bounded by block_size x n_items whatever the number of rows. Scores are those of
-    unseen items (``encode(X) @ decoder.T``), so seen should cover the items of X.
+    The score of a factor model is the product in float64 rounded to float32, less what the
+    model's ``own`` takes off items of the row; then boosted. Lists depend neither on blocks and
+    threads nor on the device or the precision of its products.
 
     Args:
         model: scores rows.
         X: histories to score, shape (n_users, n_items).
         seen: items never to be listed, shape (n_users, n_items); values do not matter.
-        eligible: items that may be listed.
+        eligible: items that may be listed, to all or to the users of each group.
         k: length of a list.
-        block_size: rows at once.
+        group: row of eligible that a user follows, by default the first.
+        allowed: a user with entries is listed only these, shape (n_users, n_items).
+        boost: a score s becomes s + (boost - 1) |s|.
+        min_score: lowest score that is listed, after boosts.
+        block_size: rows at once; by default as many as suit the processor and the budget.
+        device: torch device that makes the products of factors.
+        products: their precision on a CPU; auto takes bfloat16 where it is faster.
+        budget: bytes that may be held beyond the arguments.
 
     Yields:
         Slice of rows; items (rows, k) int32, best first, ties by item index, padded with -1
         where a row has fewer; scores (rows, k) float32, padded with nan.
 
     Raises:
-        ValueError: model, X, seen and eligible disagree on n_items, or a score is not finite.
+        ValueError: shapes disagree, or a score is not finite.
     """
-    decoder = _tensor(model.decoder).T
-    n_items = {decoder.shape[1], X.shape[1], seen.shape[1], len(eligible)}
-    if len(n_items) > 1:
-        raise ValueError(f"model, X, seen and eligible must agree on n_items, got {n_items}")
-    banned = torch.from_numpy(np.flatnonzero(~eligible))
-    buffer = torch.empty(min(block_size, X.shape[0]), decoder.shape[1])
-    for start in range(0, X.shape[0], block_size):
-        rows = slice(start, min(start + block_size, X.shape[0]))
-        scores = buffer[: rows.stop - rows.start]
-        torch.mm(_tensor(model.encode(X[rows])), decoder, out=scores)
-        hidden = seen[rows]
-        row = np.repeat(np.arange(hidden.shape[0]), np.diff(hidden.indptr))
-        scores[
-            torch.from_numpy(row), torch.from_numpy(hidden.indices.astype(np.int64))
-        ] = -torch.inf
-        scores.index_fill_(1, banned, -torch.inf)
-        yield rows, *_best(scores, k)
+    X = X if X.has_sorted_indices else X.sorted_indices()
+    _check_items(model, X=X.shape[1], seen=seen.shape[1], eligible=eligible.shape[-1])
+    masks = Masks.checked(
+        seen, eligible, group=group, allowed=allowed, boost=boost, min_score=min_score
+    )
+    rows = _rows(model, X, masks, own=None if seen is X else _own(model, X))
+    engine = Engine(block_size, budget, device, products)
+    return ranked(rows, masks, n_rows=X.shape[0], k=k, engine=engine)
 
 
 def rank_items(
@@ -79,8 +74,11 @@ def rank_items(
     *,
     k: int,
     eligible: Bool[np.ndarray, " n_items"],
-    block_size: int = 1024,
+    block_size: int | None = None,
     sources: Int[np.ndarray, " n_sources"] | None = None,
+    device: str = "cpu",
+    products: Products = "auto",
+    budget: int = BUDGET,
 ) -> Iterator[Block]:
     """Yield the k eligible items most similar to every source, itself left out.
 
@@ -88,8 +86,11 @@ def rank_items(
         A: item factors with unit rows, so that products are cosines.
         k: length of a list.
         eligible: items that may be listed.
-        block_size: sources at once.
+        block_size: sources at once; by default as rank_users.
         sources: item indices to find neighbours of; all items by default.
+        device: as rank_users.
+        products: as rank_users.
+        budget: as rank_users.
 
     Yields:
         As rank_users, rows being places in sources.
@@ -97,16 +98,15 @@ def rank_items(
     Raises:
         ValueError: a score is not finite.
     """
-    factors = _tensor(A)
-    wanted = torch.arange(len(A)) if sources is None else torch.from_numpy(sources.astype(np.int64))
-    banned = torch.from_numpy(np.flatnonzero(~eligible))
-    buffer = torch.empty(min(block_size, len(wanted)), len(factors))
-    for start in range(0, len(wanted), block_size):
-        items = wanted[start : start + block_size]
-        scores = torch.mm(factors[items], factors.T, out=buffer[: len(items)])
-        scores[torch.arange(len(items)), items] = -torch.inf
-        scores.index_fill_(1, banned, -torch.inf)
-        yield slice(start, start + len(items)), *_best(scores, k)
+    wanted = np.arange(len(A)) if sources is None else sources
+    itself = sp.csr_array(
+        (np.ones(len(wanted), np.int8), wanted, np.arange(len(wanted) + 1)),
+        shape=(len(wanted), len(A)),
+    )
+    masks = Masks.checked(itself, eligible)
+    rows = FactorRows(lambda rows: A[wanted[rows]], A, listed=masks.listed)
+    engine = Engine(block_size, budget, device, products)
+    return ranked(rows, masks, n_rows=len(wanted), k=k, engine=engine)
 
 
 def top_k(
@@ -125,42 +125,35 @@ def top_k(
     Raises:
         ValueError: a score is nan or inf.
     """
-    return _best(torch.from_numpy(scores), k)
+    n_rows, n_items = scores.shape
+    masks = Masks.checked(sp.csr_array((n_rows, n_items)), np.ones(n_items, dtype=bool))
+    rows = ScoreRows(lambda rows: scores[rows], n_items)
+    return CpuRanker(rows, masks, k).rank(slice(0, n_rows))
 
 
-def _tensor(array: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.require(array, np.float32, ["C", "W"]))  # copies only if it must
+def _check_items(model: FactorModel | ScoreModel, **sizes: int) -> None:
+    n_items = set(sizes.values())
+    if isinstance(model, FactorModel):
+        n_items.add(len(model.decoder))
+    if len(n_items) > 1:
+        raise ValueError(f"model, X, seen and eligible must agree on n_items, got {n_items}")
 
 
-def _best(scores: Tensor, k: int) -> tuple[np.ndarray, np.ndarray]:
-    n_items = scores.shape[1]
-    values, items = torch.topk(scores, min(k + 1, n_items), dim=1)
-    if not (values[:, :1] < torch.inf).all():  # nan sorts first
-        raise ValueError("scores must be finite or -inf, got nan or inf")
-    if values.shape[1] > k:
-        cut = (values[:, k - 1] == values[:, k]) & torch.isfinite(values[:, k])
-        for row in torch.nonzero(cut).flatten().tolist():
-            items[row, :k] = _lowest_of_the_tie(scores[row], values[row], k)
-        items = items[:, :k]
-        values = torch.gather(scores, 1, items)
-    order = torch.argsort(items, dim=1)
-    items, values = items.gather(1, order), values.gather(1, order)
-    order = torch.argsort(values, dim=1, descending=True, stable=True)
-    items, values = items.gather(1, order), values.gather(1, order)
-    return _padded(items, values, k)
+def _rows(
+    model: FactorModel | ScoreModel,
+    X: sp.csr_array,
+    masks: Masks,
+    *,
+    own: Callable[[slice], Entries] | None,
+) -> Rows:
+    if isinstance(model, FactorModel):
+        return FactorRows(
+            lambda rows: model.encode(X[rows]), model.decoder,
+            own=own, listed=masks.listed, extra=masks.extra,
+        )  # fmt: skip
+    return ScoreRows(lambda rows: model.scores(X[rows]), X.shape[1])
 
 
-def _lowest_of_the_tie(row: Tensor, values: Tensor, k: int) -> Tensor:
-    threshold = values[k - 1]
-    above = torch.nonzero(row > threshold).flatten()
-    tied = torch.nonzero(row == threshold).flatten()[: k - len(above)]
-    return torch.cat([above, tied])
-
-
-def _padded(items: Tensor, values: Tensor, k: int) -> tuple[np.ndarray, np.ndarray]:
-    all_items = np.full((len(items), k), -1, dtype=np.int32)
-    all_values = np.full((len(items), k), np.nan, dtype=np.float32)
-    width, real = items.shape[1], torch.isfinite(values)
-    all_items[:, :width] = torch.where(real, items, -1).numpy()
-    all_values[:, :width] = torch.where(real, values, torch.nan).numpy()
-    return all_items, all_values
+def _own(model: FactorModel | ScoreModel, X: sp.csr_array) -> Callable[[slice], Entries] | None:
+    own = getattr(model, "own", None)
+    return own and (lambda rows: entries(X, rows, own(X[rows])))

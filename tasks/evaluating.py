@@ -25,8 +25,7 @@ from tasks.tuning import prepare_search, run_search, tuned
 from tasks.validated_fit import find_best_epoch, log_epoch
 
 logger = logging.getLogger(__name__)
-_BLOCK_BYTES = 256 * 2**20
-_MOST_ROWS = 1024
+_ROWS_IN_DIGEST = 1024
 _RECALL = "recall@k is hits / min(k, targets); plain_recall@k is hits / targets"
 _MASKING = "fold-in are the user's train rows; they are never listed"
 _ERRORS = "standard error over the judged users; of coverage@20 by leaving out one user at a time"
@@ -67,9 +66,8 @@ def evaluate_files(train: Path, test: Path, file: ModelFile, storage: Path) -> E
     model = _fit(rows.X, choice, seed=file.seed, device=device)
     seconds = time.monotonic() - started
     estimates = estimate(
-        model, fold_in=rows.X[asked.user], target=asked.target, n_targets=asked.n_targets,
-        block_size=max(1, min(_MOST_ROWS, _BLOCK_BYTES // (4 * rows.X.shape[1]))),
-    )  # fmt: skip
+        model, fold_in=rows.X[asked.user], target=asked.target, n_targets=asked.n_targets
+    )
     figures = {name: _figure(mean, error) for name, (mean, error) in estimates.items()}
     return _evaluation(
         figures, rows, asked, choice,
@@ -154,7 +152,7 @@ def _figure(mean: float, error: float) -> Figure:
 
 def _digest(model: FactorModel, X: sp.csr_array) -> str:
     digester = hashlib.sha256(np.ascontiguousarray(model.decoder).tobytes())
-    digester.update(np.ascontiguousarray(model.encode(X[:_MOST_ROWS])).tobytes())
+    digester.update(np.ascontiguousarray(model.encode(X[:_ROWS_IN_DIGEST])).tobytes())
     return digester.hexdigest()[:16]
 
 
