@@ -99,7 +99,6 @@ def _take(path: Path, lease: Lease) -> int:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         os.write(handle, lease.model_dump_json().encode())
-        os.fsync(handle)
         staged.rename(path)
     except OSError:
         os.close(handle)
