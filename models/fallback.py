@@ -14,7 +14,7 @@ from models.fallback_kernel import (
 )
 from models.short_reason_kernel import reasons_of_rows
 
-_PATIENCE = 512  # items of full categories that are passed before the list is sorted by category
+_PATIENCE = 256  # items of full categories that are passed before the list is sorted by category
 
 
 def fill(

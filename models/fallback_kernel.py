@@ -64,29 +64,30 @@ def walk(
         stuck: set for the rows that were left, shape (n_users,).
     """
     n, m = lists.items.shape[1], order.items.shape[1]
-    mark, used = np.zeros(len(rules.category), np.int32), np.zeros(len(rules.caps), np.int32)
+    category, caps = rules.category, rules.caps
+    mark, used = np.zeros(len(category), np.int32), np.zeros(len(caps), np.int32)
     near, found, scanned = np.empty(m, np.int32), 0, 0
     for k in range(len(rows)):
         row = rows[k]
         if k == 0 or _differs(order, rules, rows[k - 1], row):
             found = scanned = 0
         end = _enter(lists, rules, row, k + 1, mark, used)
+        mine = order.items[order.of_row[row]]
         step = passed = 0
         while end < n and passed <= patience:
             if step == found:
                 found, scanned = _find_next(order, rules, row, near, found, scanned)
                 if step == found:
                     break
-            place = near[step]
+            item = mine[near[step]]
             step += 1
-            item = order.items[order.of_row[row], place]
             if mark[item] == k + 1:
                 continue
-            if _take(lists, rules, order, row, end, place, used):
-                mark[item] = k + 1
-                end += 1
-            else:
-                passed += 1
+            if category[item] >= 0 and used[category[item]] >= caps[category[item]]:
+                passed += 1  # without a call, which costs more than all else here
+                continue
+            mark[item] = k + 1
+            end += _take(lists, rules, order, row, end, near[step - 1], used)
         stuck[row] = passed > patience
         _leave(lists, rules, row, end, used)
 
