@@ -11,6 +11,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 
 from tasks.checking import check_lists
+from tasks.drift import compare_lists
 from tasks.history import build_history
 from tasks.housekeeping import drop_old_state
 from tasks.ingest import ingest
@@ -51,6 +52,7 @@ judge = _night_task(judge_model)
 promote = _night_task(promote_model)
 materialise = _night_task(materialise_tables)
 check = _night_task(check_lists)
+compare = _night_task(compare_lists)
 publish = _night_task(publish_snapshot)
 tidy = _night_task(drop_old_state)
 report = _night_task(report_night)

@@ -68,8 +68,9 @@ def _run(night: Night) -> NightReport:
     promoted = night_tasks.promote(night, fitted, judged, matrices)
     snapshot = night_tasks.materialise(night, ingest, matrices, promoted)
     checked = night_tasks.check(night, history, matrices, snapshot)
+    drift = night_tasks.compare(night, snapshot)
     published = night_tasks.publish(night, snapshot, checked)
     night_tasks.tidy(night)
     return night_tasks.report(
-        night, ingest, history, matrices, judged, promoted, snapshot, published
+        night, ingest, history, matrices, judged, promoted, snapshot, published, drift
     )

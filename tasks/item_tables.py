@@ -64,6 +64,7 @@ def _neighbours(
     for block, items, scores in rank_items(
         content.V, k=n_similar, eligible=available & content.known, sources=new
     ):
+        items[~(scores > 0)] = -1  # texts without a common word
         yield new[block], items, scores, "content"
 
 

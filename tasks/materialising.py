@@ -125,7 +125,9 @@ def gather_sources(night: Night, matrices: MatrixManifest, stamp: Stamp) -> Sour
     item_ids = item_universe(night, matrices)
     registered = fetch_model(night.config, stamp.model_version)
     champion = contender.from_registry(registered, item_ids, night.lake)
-    content = content_vectors(night, item_ids, seed=night.config.seed)
+    content = None  # read only if there is an item that the model does not know
+    if not champion.known.all():
+        content = content_vectors(night, item_ids, seed=night.config.seed)
     segments = read_segments(night)
     tiers = load_tiers(
         night, matrices, item_ids, n_groups=len(segments.names) + 1,

@@ -19,6 +19,7 @@ STEPS = (
     "promote",
     "materialise",
     "check",
+    "compare",
     "publish",
 )
 

@@ -94,15 +94,6 @@ def load_tiers(
     return Tiers(popular, weights, list_of_group, newest, age)
 
 
-def recent_popularity(night: Night, matrices: MatrixManifest) -> np.ndarray:
-    """Return the summed decayed weight of every item of the vocabulary, (n_items,) float64."""
-    total = np.zeros((1, matrices.n_items))
-    for shard in range(matrices.n_shards):
-        X = load_shard(night.step("matrices"), shard).full
-        add_popularity(total, X, np.zeros(X.shape[0], dtype=np.int32))
-    return total[0]
-
-
 def _groups(
     night: Night, matrices: MatrixManifest, group_of_shard: GroupsOfShard | None
 ) -> list[np.ndarray]:
