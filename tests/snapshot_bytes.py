@@ -1,4 +1,4 @@
-"""The published tables of a lake, byte for byte."""
+"""The published snapshot of a lake, byte for byte."""
 
 from pathlib import Path
 
@@ -7,8 +7,7 @@ from tasks.snapshot import latest_snapshot
 
 
 def snapshot_bytes(lake: Path) -> dict[str, str]:
-    """Return the digest of every table file of the latest snapshot."""
+    """Return the digest of every file of the latest snapshot, its manifest among them."""
     folder, _ = latest_snapshot(lake)
-    return {
-        str(path.relative_to(folder)): sha256_of(path) for path in sorted(folder.rglob("*.parquet"))
-    }
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {str(path.relative_to(folder)): sha256_of(path) for path in files}
