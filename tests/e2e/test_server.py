@@ -118,7 +118,7 @@ def test_night_hands_its_training_to_the_other_worker(installation):
     assert train.state_type == StateType.COMPLETED
     latest = Path(installation.config.lake) / "latest"
     assert latest.is_symlink()
-    top_n = pl.read_parquet(latest / "top_n" / "*.parquet")
+    top_n = pl.read_parquet(latest / "top_n" / "**" / "*.parquet")
     assert top_n["run_date"].unique().to_list() == [run_date]
     assert top_n["user_id"].n_unique() > 100
     client = MlflowClient(installation.services.mlflow_url)

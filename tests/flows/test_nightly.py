@@ -80,7 +80,7 @@ def _written(path: Path) -> dict[str, int]:
 def top_n(lake: Lake) -> pl.DataFrame:
     """The latest lists."""
     folder, _ = latest_snapshot(lake.path)
-    return pl.read_parquet(folder / "top_n" / "*.parquet")
+    return pl.read_parquet(folder / "top_n" / "**" / "*.parquet")
 
 
 def test_second_run_does_nothing_again(lake):
@@ -99,7 +99,7 @@ def test_next_night_trains_judges_and_publishes_anew(lake):
         lake.sample.run_date + timedelta(days=1),
     ]
     assert lake.second.drift is not None
-    assert 0.0 < lake.second.drift.overlap < 1.0
+    assert 0.0 < lake.second.drift.surfaces["home"].overlap < 1.0
 
 
 def test_recommendations_recover_the_planted_tastes(lake):

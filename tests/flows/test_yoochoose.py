@@ -12,8 +12,8 @@ from data_contracts.config import (
     InteractionColumns,
     InteractionsConfig,
     NightlyConfig,
-    TablesConfig,
 )
+from data_contracts.surface import SurfaceConfig
 from flows.nightly import nightly
 from tasks.files import empty_folder
 from tasks.snapshot import latest_snapshot
@@ -42,7 +42,7 @@ def configuration(lake: Path) -> NightlyConfig:
         interactions=InteractionsConfig(columns=InteractionColumns(event_type="")),
         history=HistoryConfig(window_days=3, half_life_days=None),
         model=ELSAConfig(n_factors=32, n_epochs=3),
-        tables=TablesConfig(n_top=10),
+        surfaces={"home": SurfaceConfig(n_top=10)},
     )
 
 
@@ -59,7 +59,7 @@ def test_five_nights(tmp_path, realdata):
         assert manifest.run_date == run_date
         assert report.is_latest
         assert report.gain_over_popularity["ndcg@100"].low > 0
-        assert pl.scan_parquet(folder / "top_n" / "*.parquet").select(pl.len()).collect().item() > 0
+        assert pl.scan_parquet(folder / "top_n" / "**" / "*.parquet").select(pl.len()).collect().item() > 0
     before = snapshot_bytes(tmp_path)
     empty_folder(tmp_path / "state" / "nights" / f"run_date={NIGHTS[-1]}")
     empty_folder(folder)
