@@ -8,7 +8,7 @@ import polars as pl
 from tasks.history import build_history
 from tasks.ingest import ingest
 from tasks.lake import Night
-from tasks.matrix import build_matrices, load_shard
+from tasks.matrix import build_matrices, finished_matrices, load_shard
 from tasks.rules import SurfaceRules, UserRules, load_rules, rules_of_users
 from tasks.universe import item_universe
 from tests.tiny_lake import Row, night, write_day
@@ -22,13 +22,6 @@ def put(lake: Path, file: str, **columns: object) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     pl.DataFrame(columns).write_parquet(path)
     return path
-
-
-def put_rows(lake: Path, file: str, columns: dict[str, object], rows: Sequence[object]) -> None:
-    """Write rows with columns of these types."""
-    path = lake / file
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pl.DataFrame(rows, schema=columns, orient="row").write_parquet(path)
 
 
 def rules_night(lake: Path, surface: dict[str, object] | None = None, **sections: object) -> Night:
@@ -49,6 +42,11 @@ def make_history(tonight: Night, rows: Sequence[Row], **options: object) -> pl.S
     return item_universe(tonight, matrices)
 
 
+def items_of(tonight: Night) -> pl.Series:
+    """Items of a night whose history was made."""
+    return item_universe(tonight, finished_matrices(tonight))
+
+
 def all_rules(
     tonight: Night, item_ids: pl.Series
 ) -> tuple[SurfaceRules, list[tuple[pl.Series, UserRules]]]:
@@ -61,7 +59,13 @@ def all_rules(
 
 def listable(tonight: Night, item_ids: pl.Series) -> dict[object, set[object]]:
     """What the rules let every user be shown."""
-    rules, shards = all_rules(tonight, item_ids)
+    return listable_by(*all_rules(tonight, item_ids), item_ids)
+
+
+def listable_by(
+    rules: SurfaceRules, shards: Sequence[tuple[pl.Series, UserRules]], item_ids: pl.Series
+) -> dict[object, set[object]]:
+    """What these arrays let every user be shown."""
     found = {}
     for ids, users in shards:
         for row, user_id in enumerate(ids):

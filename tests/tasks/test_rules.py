@@ -1,6 +1,7 @@
 """Rules as arrays, against the words of the configuration and the lists."""
 
 import logging
+import shutil
 
 import numpy as np
 import polars as pl
@@ -8,7 +9,14 @@ import pytest
 
 from data_contracts.errors import ConfigError
 from tasks.rules import load_rules, rules_fingerprint
-from tests.tasks.rules_lake import all_rules, listable, make_history, put, rules_night
+from tests.tasks.rules_lake import (
+    all_rules,
+    items_of,
+    listable,
+    make_history,
+    put,
+    rules_night,
+)
 from tests.tiny_lake import at
 
 ROWS = [
@@ -20,21 +28,27 @@ EVERYTHING = {"ann": {"cup", "pot", "jar"}, "bob": {"tea", "pot", "jar"}}
 EVERYTHING["cid"] = {"cup", "pot", "tea", "jar"}
 
 
-@pytest.fixture
-def lake(tmp_path):
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
     """Three items of the log and one that only the catalogue knows; ann is of a segment."""
-    put(
-        tmp_path, "items/a.parquet",
-        item_id=["tea", "cup", "jar"], category=["drink", "dish", "dish"],
-    )  # fmt: skip
-    put(tmp_path, "segments/a.parquet", user_id=["ann", "zoe"], segment=["vip", "old"])
-    return tmp_path
+    lake = tmp_path_factory.mktemp("made")
+    category = ["drink", "dish", "dish"]
+    put(lake, "items/a.parquet", item_id=["tea", "cup", "jar"], category=category)
+    put(lake, "segments/a.parquet", user_id=["ann", "zoe"], segment=["vip", "old"])
+    make_history(rules_night(lake), ROWS)
+    return lake
+
+
+@pytest.fixture
+def lake(made, tmp_path):
+    """A copy of it; what is derived from the log does not depend on rules."""
+    return shutil.copytree(made, tmp_path / "lake")
 
 
 def shown(lake, **surface):
     """What every user may be shown under the rules."""
     tonight = rules_night(lake, surface)
-    return listable(tonight, make_history(tonight, ROWS))
+    return listable(tonight, items_of(tonight))
 
 
 def without(*items):
@@ -50,7 +64,7 @@ def only(*items):
 def test_by_default_all_but_seen_items_are_shown(lake):
     """And the arrays are the plainest ones."""
     tonight = rules_night(lake)
-    item_ids = make_history(tonight, ROWS)
+    item_ids = items_of(tonight)
     assert listable(tonight, item_ids) == EVERYTHING
     rules, shards = all_rules(tonight, item_ids)
     assert rules.segments == ("old", "vip")
@@ -83,7 +97,7 @@ def test_caps_by_category_come_before_the_common_one(lake):
     """And are never above the length of a list."""
     surface = {"n_top": 5, "max_per_category": 2, "category_caps": {"dish": 9}}
     tonight = rules_night(lake, surface)
-    item_ids = make_history(tonight, ROWS)
+    item_ids = items_of(tonight)
     rules = load_rules(tonight, "home", item_ids)
     assert (rules.categories, rules.caps.tolist()) == (("dish", "drink"), [5, 2])
     of_item = dict(zip(item_ids, rules.category.tolist(), strict=True))
@@ -95,7 +109,7 @@ def test_caps_by_category_come_before_the_common_one(lake):
 def test_boosts_are_factors_of_a_category(lake):
     """1 for the others."""
     tonight = rules_night(lake, {"boosts": {"dish": 1.5, "drink": 0.5}})
-    item_ids = make_history(tonight, ROWS)
+    item_ids = items_of(tonight)
     boost = load_rules(tonight, "home", item_ids).boost
     assert boost.dtype == np.float32
     assert dict(zip(item_ids, boost.tolist(), strict=True)) == {
@@ -158,7 +172,7 @@ def test_groups_double_only_where_a_list_asks_for_it(lake):
     """Users with allow rows of their own besides shared ones; segment leads back."""
     put_list(lake, "allow.parquet", [("jar", None, None), ("tea", "bob", None)])
     tonight = rules_night(lake, {"allow": "allow.parquet"})
-    rules, shards = all_rules(tonight, make_history(tonight, ROWS))
+    rules, shards = all_rules(tonight, items_of(tonight))
     assert rules.segment.tolist() == [0, 1, 2, 0, 1, 2]
     groups = {u: g for ids, users in shards for u, g in zip(ids, users.group, strict=True)}
     assert groups == {"ann": 2, "bob": 3, "cid": 0}
@@ -206,7 +220,6 @@ def test_fingerprint_covers_every_file_and_the_last_events(lake):
     put_list(lake, "allow.parquet", [("jar", None, None)])
     put_list(lake, "block.parquet", [("pot", None, None)])
     tonight = rules_night(lake, {"allow": "allow.parquet", "block": "block.parquet"})
-    make_history(tonight, ROWS)
     first = rules_fingerprint(tonight)
     assert sorted(first) == ["allow.parquet", "block.parquet", "segments/a.parquet"]
     put_list(lake, "block.parquet", [("tea", None, None)])
