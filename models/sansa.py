@@ -62,7 +62,7 @@ def fit_sansa(
         K = minimal_residual_inverse(
             factor.L, budget=budget, n_scans=n_scans, n_finetune_steps=n_finetune_steps
         )
-    return _weights(factor, K)
+    return joined_weights(factor, K)
 
 
 def scaled_items(X: sp.csr_array, lengths: np.ndarray) -> sp.csr_array:
@@ -91,8 +91,13 @@ def _factor(X: sp.csr_array, l2: float, density: float, factorizer: Factorizer) 
     return incomplete_cholesky(scaled_items(X, lengths), l2=l2, density=density, order=order)
 
 
-def _weights(factor: Factor, K: sp.csc_array) -> SparseItemItem:
-    """Return Wᵀ and Z with ``(Wᵀ Z)_jj = -1``, W being K with its columns back in item order."""
+def joined_weights(factor: Factor, K: sp.csc_array) -> SparseItemItem:
+    """Return Wᵀ and Z: W is K with its columns in item order, ``(Wᵀ Z)_jj = -1``.
+
+    Args:
+        factor: of XᵀX + l2 I.
+        K: about the inverse of the factor's L.
+    """
     n_items = K.shape[0]
     W = sp.csc_array(K[:, np.argsort(factor.order)])
     item = np.repeat(np.arange(n_items), np.diff(W.indptr))
