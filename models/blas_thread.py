@@ -39,11 +39,19 @@ def single_threaded_blas() -> Iterator[None]:
 
 
 @contextmanager
-def workers() -> Iterator[ThreadPoolExecutor]:
-    """Open as many threads as torch would use; what has not begun at the end never does."""
-    pool = ThreadPoolExecutor(torch.get_num_threads())
+def workers(*, call_torch: bool = False) -> Iterator[ThreadPoolExecutor]:
+    """Open as many threads as torch would use; what has not begun at the end never does.
+
+    Args:
+        call_torch: the threads compute with torch, which then takes one thread for each.
+    """
+    n_threads = torch.get_num_threads()
+    initializer = torch.set_num_threads if call_torch else None
+    pool = ThreadPoolExecutor(n_threads, initializer=initializer, initargs=(1,) * call_torch)
     with single_threaded_blas():
         try:
             yield pool
         finally:
             pool.shutdown(cancel_futures=True)
+            if call_torch:
+                torch.set_num_threads(n_threads)  # threads opened later take the last one told

@@ -39,8 +39,8 @@ class CpuRanker:
             ValueError: a score is not finite.
         """
         halved = self._halved
-        batch = self._rows.batch(rows, half=halved is not None)
-        if isinstance(self._rows, FactorRows) and not self._rows.fits_bf16(batch.H):
+        batch = self._rows.batch(rows, products="float32" if halved is None else "bfloat16")
+        if halved is not None and not self._rows.fits_bf16(batch.H):
             halved = None
         rules, kept = self._masks.of(rows, batch.own), self._nothing_kept(batch)
         tiles = tiles_of(batch, self._rows.decoder, self._tile, halved=halved)

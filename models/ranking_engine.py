@@ -12,11 +12,13 @@ from models.blas_thread import workers
 from models.ranking_cpu import TILE, CpuRanker, Lists
 from models.ranking_rows import FactorRows, Rows, has_fast_bf16
 from models.ranking_rule import Masks
+from models.ranking_torch import ROWS, Prepared, TorchRanker
 
 Block = tuple[slice, np.ndarray, np.ndarray]
 Products = Literal["auto", "float32", "bfloat16"]
 BUDGET = 1 << 30  # bytes
 _BLOCK, _PANEL, _LEAST_PANEL = 1024, 512, 16  # rows given out, and ranked at once by a thread
+_UNDER_WAY = 3  # blocks of a device
 _AHEAD = 2  # panels a thread may be ahead of who takes them
 
 
@@ -55,7 +57,9 @@ def ranked(rows: Rows, masks: Masks, *, n_rows: int, k: int, engine: Engine) -> 
     for name, value in (("k", k), ("block_size", block_size)):
         if value < 1:
             raise ValueError(f"{name} must be positive, got {value}")
-    return _on_cpu(rows, masks, n_rows, k, engine, block_size)
+    if engine.device == "cpu" or not isinstance(rows, FactorRows):
+        return _on_cpu(rows, masks, n_rows, k, engine, block_size)
+    return _joined(on_device(rows, masks, n_rows, k, engine), n_rows, block_size)
 
 
 def panel_size(n_items: int, k: int, *, rows: Rows, engine: Engine, n_threads: int) -> int:
@@ -73,10 +77,41 @@ def _on_cpu(
     size = panel_size(rows.n_items, k, rows=rows, engine=engine, n_threads=n_threads)
     shared = -(-min(n_rows, block_size) // n_threads)  # so that a small block keeps all busy
     size = min(size, max(shared, _LEAST_PANEL))
-    ranker = CpuRanker(rows, masks, k, tile=engine.tile, half=_in_bf16(rows, engine))
-    with workers() as pool:
+    half = _in_bf16(rows, engine)
+    ranker = CpuRanker(rows, masks, k, tile=engine.tile, half=half)
+    with workers(call_torch=half) as pool:
         lists = _in_order(pool, ranker.rank, _panels(n_rows, block_size, size), n_threads)
         yield from _joined(lists, n_rows, block_size)
+
+
+def on_device(
+    rows: FactorRows, masks: Masks, n_rows: int, k: int, engine: Engine
+) -> Iterator[tuple[slice, Lists]]:
+    """Yield lists in order while threads prepare the next rows and the device works ahead.
+
+    Args:
+        rows: where scores come from.
+        masks: what may be listed.
+        n_rows: how many rows there are.
+        k: length of a list.
+        engine: how lists are made; its device may be the processor, for tests.
+    """
+    half = engine.products == "bfloat16"
+    ranker = TorchRanker(rows, masks, k, device=engine.device, budget=engine.budget, half=half)
+    with workers() as pool, ThreadPoolExecutor(1) as feeder:
+
+        def feed(prepared: Future[Prepared]) -> Future[Lists]:
+            return pool.submit(ranker.finish, ranker.propose(prepared.result()))
+
+        waiting: deque[tuple[slice, Future[Future[Lists]]]] = deque()
+        for block in _panels(n_rows, engine.block_size or n_rows, ROWS):
+            prepared = pool.submit(ranker.prepare, block)
+            waiting.append((block, feeder.submit(feed, prepared)))
+            if len(waiting) > _UNDER_WAY:
+                done, future = waiting.popleft()
+                yield done, future.result().result()
+        for done, future in waiting:
+            yield done, future.result().result()
 
 
 def _in_bf16(rows: Rows, engine: Engine) -> bool:

@@ -9,7 +9,8 @@ import torch
 
 from models.selection import Entries
 
-_UNIT, _UNIT_BF16 = 2.0**-24, 2.0**-8  # rounding to the nearest: relative error at most
+_UNIT = 2.0**-22  # relative error of a float32 sum's step; four times what IEEE asks for
+_ROUNDING = {"float32": 0.0, "tfloat32": 2.0**-10, "bfloat16": 2.0**-8}  # of factors and result
 _LEAST = 2.0**-126  # what is smaller may be taken for zero
 _LARGEST_BF16 = 1e15  # of a factor's length, so that no product overflows
 _ROWS_OF_NORMS = 65_536
@@ -79,28 +80,32 @@ class FactorRows:
         self.longest = _longest(self.decoder, listed)
         self._largest_extra = 0.0 if extra is None else float(np.abs(extra).max(initial=0.0))
 
-    def batch(self, rows: slice, *, half: bool = False) -> Batch:
-        """Return rows' factors and how far products with them may be off."""
+    def batch(self, rows: slice, *, products: str = "float32") -> Batch:
+        """Return rows' factors and how far products with them may be off.
+
+        Args:
+            rows: which.
+            products: float32, tfloat32 or bfloat16: what the products are made in.
+        """
         H = np.require(self._encode(rows), np.float32, ["C", "W"])
         own = nothing(len(H)) if self._own is None else self._own(rows)
-        margin = self._margin(H, own, half=half)
+        margin = self._margin(H, own, products=products)
         return Batch(H, own, margin, None)
 
     def fits_bf16(self, H: np.ndarray) -> bool:
         """Tell whether no product of rounded factors can overflow."""
         return bool(max(self.longest, _lengths(H).max(initial=0.0)) < _LARGEST_BF16)
 
-    def _margin(self, H: np.ndarray, own: Entries, *, half: bool) -> np.ndarray:
+    def _margin(self, H: np.ndarray, own: Entries, *, products: str) -> np.ndarray:
         """Bound |seen - exact| of every row.
 
         A product of r terms, summed in any order, is off by at most gamma |h| |d| (Higham,
-        Accuracy and Stability of Numerical Algorithms, 2002, section 3.1; Cauchy-Schwarz), and
-        one of rounded factors that is rounded again by a relative 2^-8 three times more.
+        Accuracy and Stability of Numerical Algorithms, 2002, section 3.1; Cauchy-Schwarz); both
+        factors and the result may have been rounded besides.
         """
         n_factors = H.shape[1]
         gamma = 1.01 * (n_factors + 10) * _UNIT
-        if half:
-            gamma = (1.0 + _UNIT_BF16) ** 3 * (1.0 + gamma) - 1.0
+        gamma = (1.0 + _ROUNDING[products]) ** 3 * (1.0 + gamma) - 1.0
         length = _lengths(H)
         size = length * self.longest + _largest(own)
         lost = 2.0 * n_factors * _LEAST * (1.0 + length + self.longest)
@@ -117,7 +122,7 @@ class ScoreRows:
         self.n_items, self.n_factors = n_items, 0
         self.decoder = np.empty((n_items, 0), np.float32)
 
-    def batch(self, rows: slice, *, half: bool = False) -> Batch:  # noqa: ARG002
+    def batch(self, rows: slice, *, products: str = "float32") -> Batch:  # noqa: ARG002
         """Return the scores of rows, which are exact.
 
         Raises:
@@ -132,6 +137,10 @@ class ScoreRows:
             scores = np.asarray(scores, dtype=np.float32)
         H = np.empty((n_rows, 0), np.float32)
         return Batch(H, nothing(n_rows), np.zeros(n_rows), scores)
+
+    def fits_bf16(self, H: np.ndarray) -> bool:  # noqa: ARG002
+        """Tell that scores are never rounded."""
+        return False
 
 
 Rows = FactorRows | ScoreRows

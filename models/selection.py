@@ -79,6 +79,13 @@ def decoded(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return keys.astype(np.uint32).view(np.int32), bits.view(np.float32)
 
 
+def encoded(items: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Return the keys of items int32 with scores float32."""
+    bits = (scores + _ZERO).view(np.uint32)
+    falling = np.where(bits & _SIGN, bits, ~(bits | _SIGN))
+    return (falling.astype(np.uint64) << _WORD) | items.astype(np.uint64)
+
+
 @compiled
 def _below(number: float) -> np.float32:
     """Return the largest float32 not above a number."""

@@ -9,20 +9,10 @@ from hypothesis.extra.numpy import arrays
 
 from models.elsa import ELSA
 from models.ranking import rank_items, rank_users, top_k
-from tests.models.largest_tensor import LargestTensor
+from tests.models.ranking_reference import brute_force
 from tests.models.strategies import histories, integer_factors, masks
 
-SCORES = st.sampled_from([-np.inf, -2.0, -1.0, 0.0, 1.0, 2.0])  # many ties
-
-
-def brute_force(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the lists by sorting each row by falling score, then index."""
-    items = np.full((len(scores), k), -1, dtype=np.int32)
-    values = np.full((len(scores), k), np.nan, dtype=np.float32)
-    for row, line in enumerate(scores):
-        best = sorted(np.flatnonzero(line > -np.inf), key=lambda item: (-line[item], item))[:k]
-        items[row, : len(best)], values[row, : len(best)] = best, line[best]
-    return items, values
+SCORES = st.sampled_from([-np.inf, -2.0, -1.0, -0.0, 0.0, 1.0, 2.0])  # many ties
 
 
 def joined(blocks) -> tuple[np.ndarray, np.ndarray]:
@@ -148,14 +138,77 @@ def test_wrong_number_of_items_is_refused(wrong):
         next(rank_users(model, X, seen=seen, eligible=eligible, k=1))
 
 
-def test_memory_is_that_of_one_block():
-    """The largest tensor holds the scores of a block, not of all users or items."""
-    n_users, n_items, block = 400, 300, 16
-    A = np.random.default_rng(0).normal(size=(n_items, 4)).astype(np.float32)
-    X = sp.csr_array((n_users, n_items), dtype=np.float32)
-    everything = np.ones(n_items, dtype=bool)
-    model = ELSA(A)
-    with LargestTensor() as largest:
-        joined(rank_users(model, X, seen=X, eligible=everything, k=10, block_size=block))
-        joined(rank_items(A, k=10, eligible=everything, block_size=block))
-    assert largest.numel == block * n_items
+def test_items_that_are_not_hidden_score_without_themselves():
+    """What users may see again ranks by the rest of their history, as the model's scores do."""
+    rng = np.random.default_rng(3)
+    A = rng.normal(size=(30, 5)).astype(np.float32)
+    A /= np.linalg.norm(A, axis=1, keepdims=True)
+    model = ELSA(A, rng.integers(1, 50, 30), alpha=0.4, beta=0.3)
+    X = sp.csr_array(((rng.random((12, 30)) < 0.3) * rng.random((12, 30))).astype(np.float32))
+    nothing, everything = sp.csr_array(X.shape, dtype=np.int8), np.ones(30, dtype=bool)
+    items, scores = joined(rank_users(model, X, seen=nothing, eligible=everything, k=30))
+    expected = np.take_along_axis(model.scores(X), items, axis=1)
+    assert (np.sort(items, axis=1) == np.arange(30)).all()
+    np.testing.assert_allclose(scores, expected, atol=1e-5)
+
+
+class Told:
+    """An item-item model; its scores are told, dense or sparse."""
+
+    def __init__(self, B: np.ndarray, *, sparse: bool) -> None:
+        self.B, self.sparse = B, sparse
+
+    def scores(self, X: sp.csr_array) -> np.ndarray | sp.csr_array:
+        return sp.csr_array(X @ sp.csr_array(self.B)) if self.sparse else X @ self.B
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+@given(X=histories(), data=st.data(), k=st.integers(1, 9))
+def test_models_that_tell_scores_are_ranked_alike(sparse, X, data, k):
+    """Also where a sparse model says nothing: that is a score of zero."""
+    n_items = X.shape[1]
+    B = data.draw(integer_factors(n_items, n_items))
+    eligible = data.draw(masks(n_items))
+    scores = (X @ B).astype(np.float32)
+    scores[(X > 0) | ~eligible] = -np.inf
+    histories_ = sp.csr_array(X.astype(np.float32))
+    items, values = joined(
+        rank_users(Told(B, sparse=sparse), histories_, seen=histories_, eligible=eligible, k=k)
+    )
+    expected_items, expected_values = brute_force(scores, k)
+    np.testing.assert_array_equal(items, expected_items)
+    np.testing.assert_array_equal(values, expected_values)
+
+
+def test_every_rule_can_be_given():
+    """Groups, allow lists, boosts and a lowest score, on one night by hand."""
+    model = ELSA(np.array([[1.0], [0.5], [0.25], [2.0]], np.float32))
+    X = sp.csr_array(np.array([[2.0, 0, 0, 0], [2.0, 0, 0, 0], [2.0, 0, 0, 0]], np.float32))
+    eligible = np.array([[True, True, True, False], [True, True, True, True]])
+    allowed = sp.csr_array(np.array([[0, 0, 0, 0], [0, 1, 1, 0], [0, 0, 0, 0]]))
+    blocks = rank_users(
+        model, X, seen=X, eligible=eligible, k=3, group=np.array([0, 1, 1], np.int32),
+        allowed=allowed, boost=np.array([1.0, 1.0, 6.0, 0.5]), min_score=1.5,
+    )  # fmt: skip
+    items, scores = joined(blocks)  # without rules 2, 1, 0.5 and 4
+    assert items.tolist() == [[2, -1, -1], [2, -1, -1], [2, 3, -1]]
+    np.testing.assert_array_equal(scores[2], [3.0, 2.0, np.nan])
+
+
+def test_rows_of_any_order_are_read():
+    """Neither histories nor what is seen need sorted indices."""
+    model = ELSA(np.array([[3.0], [2.0], [1.0], [0.5]], np.float32))
+    indices, indptr = np.array([2, 0], np.int32), np.array([0, 2])
+    X = sp.csr_array((np.ones(2, np.float32), indices, indptr), shape=(1, 4))
+    seen = sp.csr_array((np.ones(2, np.float32), np.array([3, 1], np.int32), indptr), shape=(1, 4))
+    for hidden, expected in ((X, [1, 3, -1]), (seen, [0, 2, -1])):
+        blocks = rank_users(model, X, seen=hidden, eligible=np.ones(4, bool), k=3)
+        assert joined(blocks)[0].tolist() == [expected]
+
+
+def test_scores_of_another_shape_are_refused():
+    """A model of another vocabulary is not ranked."""
+    X = sp.csr_array(np.eye(3, dtype=np.float32))
+    model = Told(np.ones((3, 4), np.float32), sparse=False)
+    with pytest.raises(ValueError, match=r"scores must be \(2, 3\), got \(2, 4\)"):
+        joined(rank_users(model, X, seen=X, eligible=np.ones(3, bool), k=1, block_size=2))
