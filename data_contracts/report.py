@@ -5,6 +5,7 @@ from datetime import date
 from data_contracts.drift import Drift
 from data_contracts.frozen import Frozen
 from data_contracts.manifests import Interval, RefusedFile, Verdict
+from data_contracts.plan import Outcome
 
 
 class Recommendation(Frozen):
@@ -50,6 +51,7 @@ class NightReport(Frozen):
     fallback_share: float
     short_lists: int
     drift: Drift | None
+    plan: tuple[Outcome, ...]  # what was expected, and what came; empty where there was no plan
     snapshot: str  # folder of the tables
     is_latest: bool
     quarantine: str  # folder of the refused rows

@@ -13,6 +13,7 @@ from data_contracts.config import NightlyConfig, load_config
 from data_contracts.errors import ConfigError, HoarfrostError
 from flows import display
 from flows.cli_model import evaluate, tune
+from flows.cli_plan import plan
 from flows.cli_tables import export, query, why
 from flows.flag import DEFAULT_CONFIG, Config, Day, Json, run_date
 
@@ -39,6 +40,7 @@ Strict = Annotated[
     bool,
     Parameter(negative="", help="end with exit code 5 when the gate rejects the challenger"),
 ]
+app.command(plan)
 app.command(query)
 app.command(export)
 app.command(why)

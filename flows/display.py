@@ -14,7 +14,7 @@ from rich.text import Text
 
 from data_contracts.answer import LakeStatus, LogCheck, QueryResult
 from data_contracts.report import NightReport, UserExample
-from tasks.report_text import interval_text
+from tasks.report_text import interval_text, plan_sentence
 
 # no markup: a title in brackets is a title
 OUT = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 140)
@@ -61,6 +61,9 @@ def report(night: NightReport, *, as_json: bool) -> None:
     _metrics(night)
     _log(night)
     _drift(night)
+    if night.plan:
+        outside = ", ".join(f"{each.what} ({each.unit})" for each in night.plan if not each.inside)
+        say("\nPlan", f" {plan_sentence(night.plan)}{f'; outside: {outside}' * bool(outside)}")
     tables = ", ".join(f"{name} {rows:,} rows" for name, rows in night.table_rows.items())
     say("\nTables", f"      {night.snapshot}\n            {tables}")
     say("Quarantine", f"  {night.quarantine}")

@@ -11,6 +11,7 @@ from data_contracts.manifests import SnapshotManifest
 from tasks.catalogue import catalogue_files
 from tasks.lake import Night
 from tasks.segments import segment_files
+from tasks.snapshot import snapshots
 
 _SURFACE = ds.partitioning(pa.schema([("surface", pa.string())]), flavor="hive")
 
@@ -27,6 +28,12 @@ def snapshot_datasets(folder: Path, manifest: SnapshotManifest) -> dict[str, ds.
         )
         for table, paths in sorted(files.items())
     }  # fmt: skip
+
+
+def snapshot_before(lake: Path, manifest: SnapshotManifest) -> SnapshotManifest | None:
+    """Return the newest published snapshot of an earlier run date, or None."""
+    earlier = [each for each in snapshots(lake) if each.run_date < manifest.run_date]
+    return earlier[-1] if earlier else None
 
 
 def side_datasets(night: Night) -> dict[str, ds.Dataset]:

@@ -7,10 +7,10 @@ from pathlib import Path
 from data_contracts.drift import Drift, DriftManifest
 from data_contracts.errors import ContractViolationError
 from data_contracts.manifests import SnapshotManifest
+from tasks.datasets import snapshot_before
 from tasks.drift_figures import open_surface, surface_drift, surface_files
 from tasks.drift_limits import crossed
 from tasks.lake import Night
-from tasks.snapshot import snapshots
 from tasks.steps import run_step
 
 logger = logging.getLogger(__name__)
@@ -29,8 +29,7 @@ def compare_lists(night: Night, snapshot: SnapshotManifest) -> Drift | None:
     Raises:
         ContractViolationError: a figure lies beyond a bound of [drift.stop].
     """
-    earlier = [each for each in snapshots(night.lake) if each.run_date < night.run_date]
-    previous = earlier[-1] if earlier else None
+    previous = snapshot_before(night.lake, snapshot)
     settings = {
         "drift": night.config.drift.model_dump(),
         "previous": previous and {"id": previous.snapshot_id, "key": previous.key},

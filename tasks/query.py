@@ -1,11 +1,14 @@
 """SQL over the latest snapshot."""
 
+import contextlib
+
 import duckdb
 
 from data_contracts.answer import QueryResult
 from data_contracts.errors import ConfigError
-from tasks.datasets import side_datasets, snapshot_datasets
+from tasks.datasets import side_datasets, snapshot_before, snapshot_datasets
 from tasks.lake import Night
+from tasks.lease import leasing
 from tasks.snapshot import reading
 
 # no table name may mean a variable of ours
@@ -17,20 +20,24 @@ _LOCKS = ("SET enable_external_access = false", "SET lock_configuration = true")
 def run_query(night: Night, sql: str) -> QueryResult:
     """Return the answer of SQL over views of the latest snapshot.
 
-    The views are top_n and short_lists (with the column surface), similar_items,
-    item_embeddings and, where there are such files, items and segments. The snapshot is
-    resolved once, so a publication meanwhile changes nothing. No statement can write or
-    read a file: what is larger than memory is a matter for the export.
+    The views are top_n and short_lists (with the column surface), similar_items and
+    item_embeddings; where there are any, top_n_before (of the last run date before), items and
+    segments. Snapshots are resolved once, so a publication meanwhile changes nothing. No
+    statement can write or read a file.
 
     Raises:
         NoSnapshotError: nothing has been published.
         ConfigError: DuckDB refuses the statement, or the statement asks for another file.
     """
-    with (
-        reading(night.lake) as (folder, manifest),
-        duckdb.connect(config=_SETTINGS) as connection,
-    ):
+    with contextlib.ExitStack() as held:
+        folder, manifest = held.enter_context(reading(night.lake))
+        connection = held.enter_context(duckdb.connect(config=_SETTINGS))
         views = snapshot_datasets(folder, manifest) | side_datasets(night)
+        before = snapshot_before(night.lake, manifest)
+        if before is not None:
+            held.enter_context(leasing(night.lake, before.snapshot_id))
+            tables = snapshot_datasets(night.lake / "snapshots" / before.snapshot_id, before)
+            views["top_n_before"] = tables["top_n"]
         for name, dataset in views.items():
             connection.register(name, dataset)
         for lock in _LOCKS:

@@ -1,9 +1,10 @@
 """The night's report as Markdown, for Prefect, MLflow and people with an editor."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from data_contracts.drift import Drift, SurfaceDrift
 from data_contracts.manifests import Interval
+from data_contracts.plan import Outcome, Range
 from data_contracts.report import NightReport
 
 
@@ -31,6 +32,8 @@ def _lines(report: NightReport) -> Iterator[str]:
     yield from (f"| {table} | {rows} |" for table, rows in report.table_rows.items())
     if report.drift is not None:
         yield from _drift(report.drift)
+    if report.plan:
+        yield from _plan(report.plan)
 
 
 def _drift(drift: Drift) -> Iterator[str]:
@@ -43,6 +46,29 @@ def _drift(drift: Drift) -> Iterator[str]:
         shown = (f"{cell:.1%}" if isinstance(cell, float) else str(cell) for cell in cells)
         yield f"| {surface} | {' | '.join(shown)} |"
     yield from (f"\nWarning: {warning}" for warning in drift.warnings)
+
+
+def _plan(plan: Sequence[Outcome]) -> Iterator[str]:
+    yield f"\n## Plan: {plan_sentence(plan)}\n"
+    yield "| what | expected | came |\n|---|---|---|"
+    for each in plan:
+        mark = "" if each.inside else " (outside)"
+        yield f"| {each.what}, {each.unit} | {range_text(each)} | {each.got:,.6g}{mark} |"
+
+
+def plan_sentence(plan: Sequence[Outcome]) -> str:
+    """Return how much of a plan held, in words."""
+    held = sum(each.inside for each in plan)
+    return f"{held} of {len(plan)} figures inside their ranges"
+
+
+def range_text(expected: Range | Outcome) -> str:
+    """Return the bounds of an estimate, with as many digits as an estimate can bear."""
+    low, high = (
+        f"{value:,.3g}" if value < 1000 else f"{value:,.0f}"
+        for value in (expected.low, expected.high)
+    )
+    return low if low == high else f"{low} to {high}"
 
 
 def interval_text(interval: Interval) -> str:

@@ -16,6 +16,7 @@ from data_contracts.report import NightReport
 from tasks.examples import user_examples
 from tasks.files import write_text
 from tasks.lake import Night, quarantine_folder
+from tasks.plan_outcome import outcomes
 from tasks.report_text import markdown
 
 logger = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ def report_night(
         fallback_share=snapshot.fallback_share,
         short_lists=snapshot.short_lists,
         drift=drift,
+        plan=outcomes(night),
         snapshot=str(night.lake / publish.path),
         is_latest=publish.is_latest,
         quarantine=str(quarantine_folder(night.lake, night.run_date)),

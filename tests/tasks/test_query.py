@@ -88,6 +88,8 @@ def test_views_show_the_latest_snapshot_only(made):
     later = night(made.lake, DAY + timedelta(days=1))
     publish(later, {"home": {"u9": ["i4"]}})
     assert run_query(made, "SELECT user_id, item_id FROM top_n").rows == (("u9", "i4"),)
+    before = run_query(made, "SELECT surface, user_id, item_id FROM top_n_before WHERE rank = 2")
+    assert before.rows == (("home", "u0", "i2"),)
 
 
 def test_answer_may_be_empty(made):

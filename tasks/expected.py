@@ -1,0 +1,138 @@
+"""What a night will have to do with, before any of it is read: footers, a sample, last night."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import polars as pl
+
+from data_contracts.manifests import HistoryManifest, Manifest, MatrixManifest
+from data_contracts.plan import Expected, Range
+from tasks.given_file import GivenFiles
+from tasks.lake import Night, night_folder, nights
+from tasks.log_files import earlier_ingests
+from tasks.log_reader import UnfitFileError, inspect
+from tasks.steps import read_manifest
+
+_SAMPLE_ROWS = 2_000_000
+M = TypeVar("M", bound=Manifest)
+
+
+class Sample(NamedTuple):
+    """Distinct users, items and pairs of the first rows."""
+
+    rows: int = 0
+    users: int = 0
+    items: int = 0
+    pairs: int = 0
+
+
+def expect(night: Night) -> Expected:
+    """Return rows of new files from their footers, and what they add to the last night's sizes.
+
+    Of the new files a sample is read: what stands in it is there at least (but for rows that
+    may be refused), and the rest adds at most as much in proportion. What falls out of the
+    window is not counted, which is little.
+    """
+    whole, unreadable = _footers(night)
+    paths, rows = list(whole), sum(whole.values())
+    sample = _sample(night, paths)
+    history = last_manifest(night, "history", HistoryManifest)
+    matrices = last_manifest(night, "matrices", MatrixManifest)
+    before = {
+        "users": history.users if history else 0,
+        "items": matrices.n_items if matrices else 0,
+        "interactions": history.interactions if history else 0,
+    }
+    good, share = 1.0 - night.config.validation.max_bad_share, rows / max(sample.rows, 1)
+    new = {"users": sample.users, "items": sample.items, "interactions": sample.pairs}
+    ranges = {
+        name: Range(
+            low=max(before[name], int(new[name] * good)),
+            high=before[name] + min(int(new[name] * max(share, 1.0)), rows),
+        )
+        for name in before
+    }
+    log_mb = round(sum(path.stat().st_size for path in paths) / 1e6, 3)
+    return Expected(
+        files=len(paths), log_mb=log_mb, rows=rows, unreadable=tuple(unreadable), **ranges
+    )
+
+
+def new_files(night: Night) -> dict[date, dict[str, Path]]:
+    """Return the log files that no earlier night took as they are now: day -> name -> path."""
+    earlier = earlier_ingests(night)
+    taken = {
+        (file.path, file.bytes, file.modified_ns) for each in earlier for file in each.log_files
+    }
+    files = night.config.interactions.files.replace("[", "[[]")  # as list_log takes it
+    found: dict[date, dict[str, Path]] = {}
+    for day in _days(night, earlier[-1].run_date if earlier else None):
+        pattern = files.replace("{date}", str(day))
+        given = GivenFiles(night, pattern, what="the log", setting="interactions.files")
+        for path in given.paths():
+            stat = path.stat()
+            if (given.name(path), stat.st_size, stat.st_mtime_ns) not in taken:
+                found.setdefault(day, {})[given.name(path)] = path
+    return found
+
+
+def _footers(night: Night) -> tuple[dict[Path, int], list[str]]:
+    """Return the rows of every file that will be taken, and the names of those that cannot be.
+
+    A day with an unreadable file waits as a whole, as it does when it is ingested.
+    """
+    rows: dict[Path, int] = {}
+    unreadable = []
+    for files in new_files(night).values():
+        day = {}
+        for name, path in files.items():
+            try:
+                day[path] = inspect(path, night.config.interactions).rows
+            except UnfitFileError:
+                unreadable.append(name)
+        if len(day) == len(files):
+            rows |= day
+    return rows, unreadable
+
+
+def last_manifest(night: Night, step: str, kind: type[M]) -> M | None:
+    """Return the manifest of a step from the newest earlier night that has one."""
+    for day in reversed([each for each in nights(night.lake) if each < night.run_date]):
+        manifest = read_manifest(night_folder(night.lake, day) / step, kind)
+        if manifest is not None:
+            return manifest
+    return None
+
+
+def _days(night: Night, last: date | None) -> list[date]:
+    """Return the days whose files a night takes, as ingest does."""
+    if last is None:
+        first = night.run_date - timedelta(days=night.config.history.window_days - 1)
+    else:
+        look_back = night.run_date - timedelta(days=night.config.interactions.look_back_days)
+        first = min(look_back, last + timedelta(days=1))
+    return [first + timedelta(days=k) for k in range((night.run_date - first).days + 1)]
+
+
+def _sample(night: Night, paths: Sequence[Path]) -> Sample:
+    """Return counts of the first rows of the newest files; they are the likest to tonight."""
+    columns = night.config.interactions.columns
+    parts: list[pl.DataFrame] = []
+    missing = _SAMPLE_ROWS
+    for path in reversed(paths):
+        rows = pl.scan_parquet(path, glob=False, hive_partitioning=False).select(
+            user=pl.col(columns.user_id).hash(), item=pl.col(columns.item_id).hash()
+        )
+        parts.append(rows.head(missing).collect(engine="streaming"))
+        missing -= parts[-1].height
+        if missing <= 0:
+            break
+    if not parts:
+        return Sample()
+    rows_read = pl.concat(parts)
+    pairs = rows_read.select(pl.struct("user", "item").n_unique()).item()
+    return Sample(
+        rows_read.height, rows_read["user"].n_unique(), rows_read["item"].n_unique(), pairs
+    )
