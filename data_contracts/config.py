@@ -217,8 +217,6 @@ class TablesConfig(Frozen):
 
     n_similar: PositiveInt = 20
     """Items per item in similar_items."""
-    block_size: PositiveInt = 1024
-    """Users scored at once; memory grows with it, and not with the number of users."""
     max_fallback_share: Share = 0.5
     """Largest share of users whose list holds nothing of the model."""
     keep_snapshots: PositiveInt = 7

@@ -9,13 +9,13 @@ from data_contracts.config import (
     EvaluationConfig,
     ModelConfig,
     NightlyConfig,
-    Share,
     TrainingConfig,
     model_kinds,
 )
 from data_contracts.config_file import read_config
 from data_contracts.config_text import section_text
 from data_contracts.frozen import Frozen
+from data_contracts.surface import Share
 from data_contracts.tuning import TuneConfig, check_space
 
 _NIGHT, _TRAINING, _EVALUATION = NightlyConfig(), TrainingConfig(), EvaluationConfig()

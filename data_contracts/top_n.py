@@ -65,7 +65,7 @@ def top_n_schema(user_id_type: IdType, item_id_type: IdType) -> pa.DataFrameSche
         strict=True,
         ordered=True,
         name="top_n",
-        description="The best items for every user: one row per user and rank; a folder per surface.",
+        description="The best items for every user: one row per user and rank, by surface.",
     )
 
 

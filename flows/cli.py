@@ -14,6 +14,7 @@ from data_contracts.errors import ConfigError, HoarfrostError
 from flows import display
 from flows.cli_model import evaluate, tune
 from flows.cli_plan import plan
+from flows.cli_registry import promote, rollback
 from flows.cli_tables import export, query, why
 from flows.flag import DEFAULT_CONFIG, Config, Day, Json, run_date
 
@@ -46,6 +47,8 @@ app.command(export)
 app.command(why)
 app.command(evaluate)
 app.command(tune)
+app.command(promote)
+app.command(rollback)
 
 
 @app.command

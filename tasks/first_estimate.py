@@ -9,6 +9,7 @@ import numpy as np
 
 from data_contracts.plan import Expected, Range
 from models.elsa import usual_batch_size, usual_rank
+from models.ranking_engine import BUDGET
 from tasks.lake import Night
 
 _SIDE, _TRIES = 1024, 4  # of the product that is timed
@@ -61,10 +62,10 @@ def first_memory(night: Night, expected: Expected) -> dict[str, Range]:
     process = Range(low=_PROCESS_MB[0], high=_PROCESS_MB[1])
     factors = expected.items.times(rank.low * 4e-6, rank.high * 4e-6)
     matrix = expected.interactions.times(8e-6)
-    block = expected.items.times(night.config.tables.block_size * 4e-6)
+    blocks = Range(low=0.0, high=BUDGET * 1e-6)
     batch = expected.items.times(_batch(night, expected.users.high) * 4e-6)
     training = process.plus(factors.times(3, 8)).plus(matrix.times(1, 4)).plus(batch.times(0, 3))
-    ranking = process.plus(factors.times(1, 3)).plus(matrix.times(0.2, 2)).plus(block.times(0, 2))
+    ranking = process.plus(factors.times(1, 3)).plus(matrix.times(0.2, 2)).plus(blocks)
     return {"training": training, "ranking": ranking}
 
 

@@ -100,8 +100,7 @@ def _score_all(
     target: sp.csr_array,
 ) -> dict[str, PerUser]:
     challenger = contender.from_step(night, "judged", matrices.n_items)
-    block_size = night.config.tables.block_size
-    score = functools.partial(evaluate, fold_in=fold_in, target=target, block_size=block_size)
+    score = functools.partial(evaluate, fold_in=fold_in, target=target)
     values = {
         CHALLENGER: score(challenger.model, eligible=challenger.known),
         POPULARITY: score(Popularity(challenger.counts), eligible=challenger.known),

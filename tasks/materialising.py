@@ -157,7 +157,6 @@ def surface_ranker(night: Night, sources: Sources, surface: str) -> Ranker:
         item_ids=sources.item_ids,
         run_date=night.run_date,
         device=choose_device(night.config.training.device),
-        block_size=night.config.tables.block_size,
     )
 
 

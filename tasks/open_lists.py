@@ -1,6 +1,7 @@
-"""Lists of some users while they are made: places are filled under the rules, one source at a time."""
+"""Lists of some users while they are made: free places are filled, one source at a time."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +51,7 @@ class OpenLists:
         """Return why each list has free places, as place in SHORT_REASONS, -1 where it has none."""
         return short_reasons(self.items, **self._rules())
 
-    def _rules(self) -> dict[str, np.ndarray]:
+    def _rules(self) -> dict[str, Any]:
         return {
             "eligible": self.rules.eligible,
             "category": self.rules.category,

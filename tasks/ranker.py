@@ -173,12 +173,12 @@ class Ranker:
             if tier == "popular_in_segment":  # small segments, and users of none: everybody's list
                 lists.source[(lists.source == IN_SEGMENT) & (which == 0)[:, None]] = POPULAR
         elif self.content is not None:
-            lists.fill(*self._by_content(block), CONTENT)
+            lists.fill(*self._by_content(block, self.content), CONTENT)
 
-    def _by_content(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
+    def _by_content(self, block: Block, content: ContentVectors) -> tuple[np.ndarray, np.ndarray]:
         """Return the items nobody met that are likest to each user's history, best first."""
-        model = ContentModel(self.content.V)
-        new = self.content.known & (self.champion.counts == 0)
+        model = ContentModel(content.V)
+        new = content.known & (self.champion.counts == 0)
         items, scores = _together(
             self._ranked(model, block, self.rules.eligible & new, self._depth)
         )

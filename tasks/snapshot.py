@@ -62,7 +62,7 @@ def _publish(night: Night, snapshot: SnapshotManifest, check: CheckManifest) -> 
     there = read_manifest(target, SnapshotManifest)
     if there is None or not is_whole(target, there):
         _place(night, snapshot, target)
-    is_latest = _point_latest(night.lake, snapshot)
+    is_latest = point_latest(night.lake, snapshot)
     removed = _retain(night.lake, night.config.tables.keep_snapshots)
     logger.info("publish: %s, latest %s", target.name, "points to it" if is_latest else "is newer")
     remote = _publish_remote(night, target, snapshot)
@@ -198,11 +198,11 @@ def _mend(staging: Path, target: Path, snapshot: SnapshotManifest) -> None:
     write_text(target / MANIFEST, manifest_text(snapshot))
 
 
-def _point_latest(lake: Path, snapshot: SnapshotManifest) -> bool:
-    """Point latest at a snapshot, unless it shows one of a later run date already."""
+def point_latest(lake: Path, snapshot: SnapshotManifest, *, backwards: bool = False) -> bool:
+    """Point latest at a snapshot; only backwards if it shows one of a later run date."""
     with contextlib.suppress(NoSnapshotError, DamagedSnapshotError):
         _, shown = latest_snapshot(lake)
-        if shown.run_date > snapshot.run_date:
+        if shown.run_date > snapshot.run_date and not backwards:
             return False
     link = lake / ".latest.new"
     link.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from data_contracts.item_embeddings import item_embeddings_schema
+from data_contracts.short_lists import short_lists_schema
 from data_contracts.similar_items import similar_items_schema
 from data_contracts.top_n import top_n_schema
 
@@ -30,6 +31,7 @@ def top_n() -> pl.DataFrame:
             "source": ["model", "model", "popular"],
             "because_item_id": ["pot", "pot", None],
             "because_share": [1.0, 0.4, None],
+            "short_reason": [None, None, "seen"],
         },
         schema_overrides=types,
     ).with_columns(STAMP)
@@ -43,8 +45,17 @@ def similar_items() -> pl.DataFrame:
             "rank": [1, 2, 1],
             "similar_item_id": [2, 3, 1],
             "score": [0.9, -0.5, 0.9],
+            "source": ["model", "model", "content"],
         },
         schema_overrides={"rank": pl.Int32, "score": pl.Float32},
+    ).with_columns(STAMP)
+
+
+def short_lists() -> pl.DataFrame:
+    """A list of one item, and one of none."""
+    return pl.DataFrame(
+        {"user_id": ["ann", "bob"], "n_items": [1, 0], "short_reason": ["seen", "catalogue"]},
+        schema_overrides={"n_items": pl.Int32},
     ).with_columns(STAMP)
 
 
@@ -63,6 +74,7 @@ def item_embeddings() -> pl.DataFrame:
 
 SCHEMAS = {
     top_n: top_n_schema("string", "string"),
+    short_lists: short_lists_schema("string"),
     similar_items: similar_items_schema("integer"),
     item_embeddings: item_embeddings_schema("string", 2),
 }
@@ -76,6 +88,12 @@ BREAKS = [
     (top_n, {"score": float("inf")}, "finite"),
     (top_n, {"score": None}, "not_nullable"),
     (top_n, {"source": "editor"}, "known_value"),
+    (top_n, {"short_reason": "tired"}, "known_value"),
+    (short_lists, {"user_id": "bob"}, "unique_user_id"),
+    (short_lists, {"n_items": -1}, "from_zero"),
+    (short_lists, {"short_reason": "tired"}, "known_value"),
+    (short_lists, {"short_reason": None}, "not_nullable"),
+    (similar_items, {"source": "popular"}, "known_value"),
     (top_n, {"because_item_id": None}, "because_both_or_neither"),
     (top_n, {"because_share": None}, "because_both_or_neither"),
     (top_n, {"because_share": 0.0}, "share_above_0_up_to_1"),
@@ -124,7 +142,7 @@ def test_a_score_that_is_no_number_is_refused():
         SCHEMAS[top_n].validate(frame, lazy=True)
 
 
-@pytest.mark.parametrize("table", SCHEMAS)
+@pytest.mark.parametrize("table", [top_n, similar_items, item_embeddings])
 @pytest.mark.parametrize(
     ("change", "rule"),
     [

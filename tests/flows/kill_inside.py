@@ -51,7 +51,7 @@ MOMENTS = {
     "epoch": lambda: die_after(tasks.training, "save_checkpoint"),
     "registered": lambda: die_before(tasks.promotion, "show"),
     "aliases": lambda: die_before(tasks.promotion, "append"),
-    "placed": lambda: die_before(tasks.snapshot, "_point_latest"),
+    "placed": lambda: die_before(tasks.snapshot, "point_latest"),
     "pointed": lambda: die_before(tasks.snapshot, "_retain"),
 }
 
