@@ -14,7 +14,8 @@ def csr_of_pairs(user: pl.Series, item: pl.Series, *, shape: tuple[int, int]) ->
         shape: (n_users, n_items).
     """
     n_users, n_items = shape
-    place = np.unique(user.to_numpy().astype(np.int64) * n_items + item.to_numpy())
+    place = np.sort(user.to_numpy().astype(np.int64) * n_items + item.to_numpy())
+    place = place[np.diff(place, prepend=-1) > 0]  # far faster than np.unique, which hashes
     row, column = np.divmod(place, max(n_items, 1))
     indptr = np.concatenate(([0], np.cumsum(np.bincount(row, minlength=n_users))))
     index = np.int32 if len(place) < 2**31 else np.int64
