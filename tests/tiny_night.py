@@ -1,0 +1,55 @@
+"""Whole nights of a small sample shop, step after step, without an orchestrator."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+
+from data_contracts.config import NightlyConfig, load_config
+from data_contracts.report import NightReport
+from tasks.checking import check_lists
+from tasks.drift import compare_lists
+from tasks.durations import recorded
+from tasks.history import build_history
+from tasks.ingest import ingest
+from tasks.judging import judge_model
+from tasks.lake import Night
+from tasks.materialising import materialise_tables
+from tasks.matrix import build_matrices
+from tasks.plan import keep_plan
+from tasks.promotion import promote_model
+from tasks.reporting import report_night
+from tasks.sample_lake import write_sample_lake
+from tasks.snapshot import publish_snapshot
+from tasks.training import train_model
+
+
+def run_night(night: Night) -> NightReport:
+    """Run one night, recorded, with its plan before and its report after."""
+    keep_plan(night)
+    log = recorded(ingest)(night)
+    history = recorded(build_history)(night, log)
+    matrices = recorded(build_matrices)(night, history)
+    fitted = recorded(train_model)(night, matrices)
+    judged = recorded(judge_model)(night, matrices, fitted)
+    promoted = recorded(promote_model)(night, fitted, judged, matrices)
+    snapshot = recorded(materialise_tables)(night, log, matrices, promoted)
+    checked = recorded(check_lists)(night, history, matrices, snapshot)
+    drift = recorded(compare_lists, "compare")(night, snapshot)
+    published = recorded(publish_snapshot)(night, snapshot, checked)
+    return report_night(night, log, history, matrices, judged, promoted, snapshot, published, drift)
+
+
+def tiny_shop(lake: Path) -> list[Night]:
+    """Make a shop with segments and two surfaces, one with short lists; return two nights of it."""
+    sample = write_sample_lake(lake, seed=5, n_users=300, n_items=100, n_days=8)
+    settings = load_config(lake / "hoarfrost.toml").model_dump()
+    category = pl.read_parquet(lake / "items" / "*.parquet")["category"].sort()[0]
+    settings["surfaces"]["mail"] = {"n_top": 12, "categories": (category,)}
+    settings["model"] |= {"n_factors": 8, "n_epochs": 4}
+    config = NightlyConfig.model_validate(settings)
+    (lake / "segments").mkdir()
+    users = {"user_id": [f"u-{k:05d}" for k in range(200)], "segment": ["new", "loyal"] * 100}
+    pl.DataFrame(users).write_parquet(lake / "segments" / "segments.parquet")
+    days = (sample.run_date, sample.run_date + timedelta(days=1))
+    return [Night(config=config, run_date=day) for day in days]
