@@ -1,7 +1,7 @@
 """Matrix factorisation by the package implicit, to compare with: iALS and BPR."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -11,7 +11,6 @@ from models.blas_thread import single_threaded_blas
 from models.gram import Rows, row_shards
 
 _MISSING = "iALS and BPR need the package implicit: pip install hoarfrost[baselines]"
-_BLOCK = 4096
 
 
 @dataclass(frozen=True)
@@ -71,11 +70,13 @@ def fit_ials(
         from implicit.cpu.als import AlternatingLeastSquares
     except ImportError as error:
         raise ImportError(_MISSING) from error
-    model = AlternatingLeastSquares(
-        factors=n_factors, regularization=l2, alpha=weight, iterations=n_epochs,
-        random_state=seed,
-    )  # fmt: skip
-    return IALS(_fitted(model, X).item_factors, l2, weight)
+    with single_threaded_blas():  # implicit starts threads of its own
+        model = AlternatingLeastSquares(
+            factors=n_factors, regularization=l2, alpha=weight, iterations=n_epochs,
+            random_state=seed,
+        )  # fmt: skip
+        model.fit(sp.csr_matrix(_stacked(X)), show_progress=False)
+    return IALS(model.item_factors, l2, weight)
 
 
 def fit_bpr(
@@ -106,8 +107,9 @@ def fit_bpr(
         factors=n_factors, regularization=l2, learning_rate=learning_rate, iterations=n_epochs,
         random_state=seed, num_threads=1,
     )  # fmt: skip
-    model = _fitted(model, X)
-    mean = mean_items(_stacked(X), model.item_factors)
+    rows = _stacked(X)
+    model.fit(sp.csr_matrix(rows), show_progress=False)
+    mean = mean_items(rows, model.item_factors)
     A = mean.T @ mean + 1e-3 * np.eye(mean.shape[1], dtype=np.float32)
     projection = np.linalg.solve(A, mean.T @ model.user_factors)
     return BPR(model.item_factors, projection.astype(np.float32))
@@ -123,10 +125,4 @@ def mean_items(
 
 
 def _stacked(X: Rows) -> sp.csr_array:
-    return sp.csr_array(sp.vstack(row_shards(X), format="csr"))
-
-
-def _fitted(model: Any, X: Rows) -> Any:
-    with single_threaded_blas():  # implicit starts threads of its own
-        model.fit(sp.csr_matrix(_stacked(X).astype(np.float32)), show_progress=False)
-    return model
+    return sp.csr_array(sp.vstack(row_shards(X), format="csr")).astype(np.float32)

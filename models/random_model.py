@@ -16,7 +16,8 @@ class RandomModel:
 
     def scores(self, X: sp.csr_array) -> Float[np.ndarray, "batch n_items"]:
         """Return scores in [0, 1), float32."""
-        item = _mixed(np.arange(self.n_items, dtype=np.uint64) + np.uint64(self.seed) * _STEP)
+        seed = _mixed(np.full(1, self.seed, np.uint64))  # an array: it wraps around in silence
+        item = _mixed(np.arange(self.n_items, dtype=np.uint64) ^ seed)
         starts = np.append(np.zeros(1, np.uint64), np.cumsum(item[X.indices]))
         user = starts[X.indptr[1:]] - starts[X.indptr[:-1]]  # modulo 2^64: any order of the items
         bits = _mixed(_mixed(user)[:, None] ^ item)
