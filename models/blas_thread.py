@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from functools import cache
+from functools import cache, partial
 from threading import Lock
 
 import torch
@@ -46,8 +46,8 @@ def workers(*, call_torch: bool = False) -> Iterator[ThreadPoolExecutor]:
         call_torch: the threads compute with torch, which then takes one thread for each.
     """
     n_threads = torch.get_num_threads()
-    initializer = torch.set_num_threads if call_torch else None
-    pool = ThreadPoolExecutor(n_threads, initializer=initializer, initargs=(1,) * call_torch)
+    initializer = partial(torch.set_num_threads, 1) if call_torch else None
+    pool = ThreadPoolExecutor(n_threads, initializer=initializer)
     with single_threaded_blas():
         try:
             yield pool

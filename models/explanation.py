@@ -1,11 +1,16 @@
 """Why an item is listed: the seen item that adds most to its score, exactly."""
 
+from collections.abc import Callable
+
 import numpy as np
 import scipy.sparse as sp
-import torch
 from jaxtyping import Float, Int
 
-_BUDGET = 16_000_000  # gathered factors and terms held at once, in numbers
+from models.blas_thread import workers
+from models.explanation_kernel import explain_dense, explain_products, explain_sparse
+
+_ROWS = 256  # explained at once by a thread
+_Explain = Callable[..., None]
 
 
 def explain(
@@ -15,7 +20,7 @@ def explain(
 
     The score of an unseen item i is the sum over the history of ``x_j (a_j · a_i)``: the
     largest term names the reason (equal terms: the lowest index), and its share is taken of
-    the sum of all positive terms.
+    the sum of all positive terms. A listed item's own entry is no reason for it.
 
     Args:
         A: item factors.
@@ -26,35 +31,52 @@ def explain(
         Because (batch, k) int32, -1 where no term is positive; share (batch, k) float32 in
         (0, 1], nan where there is no reason.
     """
-    because = np.full(items.shape, -1, dtype=np.int32)
-    share = np.full(items.shape, np.nan, dtype=np.float32)
-    lengths = np.diff(X.indptr)
-    factors = torch.from_numpy(np.require(A, np.float32, ["C", "W"]))
-    users = np.argsort(lengths, kind="stable")
-    users = users[(lengths[users] > 0) & (items[users] >= 0).any(axis=1)]
-    while len(users):
-        longest, k = int(lengths[users[-1]]), items.shape[1]
-        n_taken = max(1, _BUDGET // ((longest + k) * A.shape[1] + longest * k))
-        users, taken = users[:-n_taken], users[-n_taken:]
-        because[taken], share[taken] = _explain_group(factors, X, items[taken], taken)
+    return _explained(explain_products, (np.require(A, np.float32, ["C"]),), X, items)
+
+
+def explain_item_item(
+    B: Float[np.ndarray, "n_items n_items"] | sp.csr_array,
+    X: sp.csr_array,
+    items: Int[np.ndarray, "batch k"],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the same for scores ``X @ B``: item j of a history adds ``x_j B_ji`` to item i.
+
+    Here an item's own entry counts, as it does in the score; models whose diagonal is zero have
+    none.
+
+    Args:
+        B: item-item matrix, dense or in sparse rows.
+        X: as in explain.
+        items: as in explain.
+    """
+    if isinstance(B, np.ndarray):
+        return _explained(explain_dense, (np.require(B, np.float32, ["C"]),), X, items)
+    B = B if B.has_canonical_format else _canonical(B)
+    rows = B.indptr.astype(np.int64), B.indices.astype(np.int32), B.data.astype(np.float32)
+    return _explained(explain_sparse, rows, X, items)
+
+
+def _explained(
+    kernel: _Explain, model: tuple[np.ndarray, ...], X: sp.csr_array, items: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    lists = np.require(items, np.int32, ["C"])
+    because = np.empty(items.shape, np.int32)
+    share = np.empty(items.shape, np.float32)
+
+    def explain_rows(start: int) -> None:
+        rows = slice(start, min(start + _ROWS, len(lists)))
+        first, last = X.indptr[rows.start], X.indptr[rows.stop]
+        indptr = X.indptr[rows.start : rows.stop + 1].astype(np.int64) - first
+        indices, data = X.indices[first:last], X.data[first:last]
+        history = indptr, indices.astype(np.int32), data.astype(np.float32)
+        kernel(*model, *history, lists[rows], because[rows], share[rows])
+
+    with workers() as pool:
+        list(pool.map(explain_rows, range(0, len(lists), _ROWS)))
     return because, share
 
 
-def _explain_group(
-    A: torch.Tensor, X: sp.csr_array, items: np.ndarray, users: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    starts, lengths = X.indptr[users], np.diff(X.indptr)[users]
-    offset = np.arange(lengths.max())
-    real = offset < lengths[:, None]  # (group, longest)
-    place = np.where(real, starts[:, None] + offset, 0)
-    history = np.where(real, X.indices[place], 0)
-    weight = np.where(real, X.data[place], 0.0).astype(np.float32)
-    listed = A[torch.from_numpy(np.where(items >= 0, items, 0).astype(np.int64))]
-    past = A[torch.from_numpy(history.astype(np.int64))] * torch.from_numpy(weight)[:, :, None]
-    terms = torch.bmm(listed, past.transpose(1, 2)).clamp_min_(0.0)  # (group, k, longest)
-    largest, position = (each.numpy() for each in terms.max(dim=2))
-    reason = np.take_along_axis(history, position, axis=1)
-    explained = (largest > 0) & (items >= 0)
-    total = terms.sum(dim=2).numpy()
-    part = np.divide(largest, total, out=np.full_like(largest, np.nan), where=explained)
-    return np.where(explained, reason, -1).astype(np.int32), part
+def _canonical(B: sp.csr_array) -> sp.csr_array:
+    summed = B.copy()
+    summed.sum_duplicates()
+    return summed
