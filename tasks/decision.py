@@ -1,7 +1,6 @@
 """What a person decides: promote a version, or roll back to one, tables and aliases together."""
 
 import logging
-from datetime import date
 from pathlib import Path
 
 from mlflow import MlflowClient
@@ -175,16 +174,3 @@ def _read_back(lake: Path, client: MlflowClient, name: str, entry: LedgerEntry) 
             f"after the rollback champion must be version {entry.champion} and latest "
             f"{entry.snapshot}, got {champion} and {latest}: run the same command again"
         )
-
-
-def bad_versions(entries: list[LedgerEntry], run_date: date) -> list[str]:
-    """Return versions rolled back before a night and not promoted by a person since."""
-    bad: dict[str, None] = {}
-    for entry in entries:
-        if entry.run_date >= run_date:
-            continue
-        if entry.action == "promote":
-            bad.pop(entry.champion, None)
-        if entry.bad_version is not None:
-            bad[entry.bad_version] = None
-    return list(bad)

@@ -21,7 +21,7 @@ def user_examples(night: Night) -> tuple[UserExample, ...]:
     middling = sizes.slice(sizes.height // 4, N_USERS)["user_id"]
     surface = next(iter(night.config.surfaces))
     lists = pl.read_parquet(night.step("materialise") / surface_path("top_n", surface, 0))
-    titles = dict(read_catalogue(night).select("item_id", "title").iter_rows())
+    titles = dict(read_catalogue(night, only=["title"]).select("item_id", "title").iter_rows())
     return tuple(_example(user, rows, lists, titles) for user in middling)
 
 

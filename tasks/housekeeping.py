@@ -6,7 +6,7 @@ from tasks.lake import Night, night_folder, nights
 from tasks.steps import MANIFEST
 
 logger = logging.getLogger(__name__)
-REMADE = ("history", "matrices", "materialise")  # from the ingests of all nights
+REMADE = ("history", "last_events", "matrices", "materialise")  # from the ingests of all nights
 N_KEPT = 2  # newest nights
 
 

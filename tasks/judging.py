@@ -19,6 +19,7 @@ from tasks.ledger import read_ledger, standing_before
 from tasks.matrix import load_shard
 from tasks.registry import RegisteredModel, fetch_model
 from tasks.steps import run_step
+from tasks.twin import BadVersion, bad_versions, find_twin
 from tasks.vocabulary import read_vocabulary
 
 logger = logging.getLogger(__name__)
@@ -29,21 +30,28 @@ CHALLENGER, CHAMPION, POPULARITY = "challenger", "champion", "popularity"
 def judge_model(night: Night, matrices: MatrixManifest, train: TrainManifest) -> JudgeManifest:
     """Return figures with intervals and the verdict on tonight's challenger."""
     config = night.config
-    standing = standing_before(read_ledger(night.lake), night.run_date)
+    ledger = read_ledger(night.lake)
+    standing, bad = standing_before(ledger, night.run_date), bad_versions(ledger, night.run_date)
     incumbent = None if standing is None else standing.champion
     settings = {
         "evaluation": config.evaluation.model_dump(),
         "gate": config.gate.model_dump(),
         "seed": config.seed,
         "incumbent": incumbent,
+        "bad": [each._asdict() for each in bad],
     }
-    work = functools.partial(_judge, night, matrices, incumbent)
+    work = functools.partial(_judge, night, matrices, incumbent, bad)
     inputs = [matrices, train]
     return run_step(night, "judge", JudgeManifest, settings=settings, inputs=inputs, work=work)
 
 
 def _judge(
-    night: Night, matrices: MatrixManifest, incumbent: str | None, _staging: Path, key: str
+    night: Night,
+    matrices: MatrixManifest,
+    incumbent: str | None,
+    bad: list[BadVersion],
+    _staging: Path,
+    key: str,
 ) -> JudgeManifest:
     config = night.config
     champion = None if incumbent is None else fetch_model(config, incumbent)
@@ -64,6 +72,8 @@ def _judge(
         tolerated_loss=config.gate.margin * champion_mean,
         champion_saw_holdout=saw_holdout,
     )
+    if verdict == "promote" and (twin := _twin(night, matrices, champion, fold_in, bad)):
+        verdict, reason = "hold", twin
     logger.info("judge: %s, %s", verdict, reason)
     return JudgeManifest(
         step="judge", run_date=night.run_date, key=key, verdict=verdict, reason=reason,
@@ -72,6 +82,21 @@ def _judge(
         gain_over_popularity=over_popularity, gain_over_champion=over_champion,
         settings=_settings(night),
     )  # fmt: skip
+
+
+def _twin(
+    night: Night,
+    matrices: MatrixManifest,
+    champion: RegisteredModel | None,
+    fold_in: sp.csr_array,
+    bad: list[BadVersion],
+) -> str | None:
+    if not bad or champion is None:
+        return None
+    item_ids = read_vocabulary(night.lake)["item_id"].head(matrices.n_items)
+    challenger = contender.from_step(night, "final", matrices.n_items)
+    standing = contender.from_registry(champion, item_ids, night.lake)
+    return find_twin(night, challenger, standing, item_ids, fold_in, bad)
 
 
 def held_out_users(night: Night, matrices: MatrixManifest) -> tuple[sp.csr_array, sp.csr_array]:

@@ -17,11 +17,12 @@ from data_contracts.manifests import (
 )
 from tasks import contender
 from tasks.catalogue import catalogue_fingerprint
+from tasks.config_digest import whole_config_digest
 from tasks.contender import Contender
 from tasks.content import ContentVectors, content_vectors
 from tasks.device import choose_device
 from tasks.eligibility import available_mask
-from tasks.files import digest, sync
+from tasks.files import sync
 from tasks.item_tables import write_item_embeddings, write_similar_items
 from tasks.lake import Night
 from tasks.matrix import load_shard
@@ -77,18 +78,13 @@ def materialise_tables(
         "rules": rules_fingerprint(night),
         "champion": promote.champion_version,
         "model": promote.champion_digest,
-        "config": config_digest(night),
+        "config": whole_config_digest(night),
     }
     work = functools.partial(_materialise, night, inputs, matrices, promote)
     return run_step(
         night, "materialise", SnapshotManifest, settings=settings, inputs=[matrices], work=work,
         resume=True,
     )  # fmt: skip
-
-
-def config_digest(night: Night) -> str:
-    """Digest of the configuration, but for where the lake lies."""
-    return digest(night.config.model_dump(mode="json", exclude={"lake"}))[:12]
 
 
 def _materialise(
@@ -113,7 +109,7 @@ def _materialise(
     logger.info("materialise: %s, %d lists without the model", per_table, fallbacks)
     return SnapshotManifest(
         step="materialise", run_date=night.run_date, key=key, files=entries(staging, rows),
-        snapshot_id=snapshot_id, model_version=version, config_digest=config_digest(night),
+        snapshot_id=snapshot_id, model_version=version, config_digest=whole_config_digest(night),
         code_version=code_version(), inputs=inputs, rows=per_table,
         fallback_share=round(fallbacks / max(n_lists, 1), 6),
         short_lists=sum(note.short for note in notes.values()),

@@ -17,7 +17,7 @@ from data_contracts.manifests import (
     PromoteManifest,
     TrainManifest,
 )
-from tasks.files import digest
+from tasks.config_digest import whole_config_digest
 from tasks.lake import Night
 from tasks.ledger import append, read_ledger, standing_before
 from tasks.registry import fetch_model, register_model
@@ -99,7 +99,7 @@ def _decision(
         run_date=night.run_date, challenger=challenger, verdict=judge.verdict,
         reason=judge.reason, champion=champion, previous=previous,
         figures={name: gain.mean for name, gain in judge.gain_over_champion.items()},
-        config_digest=digest(night.config.model_dump(mode="json", exclude={"lake"}))[:12],
+        config_digest=whole_config_digest(night),
         data_digest=content_digest(matrices)[:12],
     )  # fmt: skip
 

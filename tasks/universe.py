@@ -12,7 +12,7 @@ from tasks.vocabulary import read_vocabulary
 def item_universe(night: Night, matrices: MatrixManifest) -> pl.Series:
     """Return the ids of all items; the first ``matrices.n_items`` are the vocabulary's."""
     known = read_vocabulary(night.lake)["item_id"].head(matrices.n_items)
-    listed = read_catalogue(night)["item_id"]
+    listed = read_catalogue(night, only=[])["item_id"]
     if not len(listed):
         return known
     new = listed.filter(~listed.is_in(known.implode())).sort()

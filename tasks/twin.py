@@ -1,0 +1,84 @@
+"""Whether tonight's challenger is a model again that somebody rolled back."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+import scipy.sparse as sp
+
+from data_contracts.ledger import LedgerEntry
+from models.metric import hit_matrix
+from models.ranking import rank_users
+from tasks import contender
+from tasks.config_digest import whole_config_digest
+from tasks.contender import Contender
+from tasks.lake import Night
+from tasks.registry import fetch_model
+
+SAME_LISTS = 0.9  # share of items in common that makes two models twins
+_N_USERS, _N_TOP = 2000, 20
+
+
+class BadVersion(NamedTuple):
+    """A version that was rolled back, and why."""
+
+    version: str
+    reason: str
+    config_digest: str  # of the night that made it
+
+
+def bad_versions(entries: Sequence[LedgerEntry], run_date: date) -> list[BadVersion]:
+    """Return the versions rolled back before a night and not promoted by a person since."""
+    made_with = {each.challenger: each.config_digest for each in entries if each.action == "night"}
+    bad: dict[str, BadVersion] = {}
+    for entry in entries:
+        if entry.run_date >= run_date:
+            continue
+        if entry.action == "promote":
+            bad.clear()  # a person has looked at it
+        if (version := entry.bad_version) is not None:
+            bad[version] = BadVersion(version, entry.reason, made_with.get(version, ""))
+    return list(bad.values())
+
+
+def find_twin(
+    night: Night,
+    challenger: Contender,
+    champion: Contender,
+    item_ids: pl.Series,
+    fold_in: sp.csr_array,
+    bad: Sequence[BadVersion],
+) -> str | None:
+    """Return a sentence if the challenger is a bad version again, None if it is not.
+
+    A twin has nearly the same lists; or it comes from the same configuration and its lists are
+    nearer to those of the bad version than to the champion's.
+    """
+    X = fold_in[:_N_USERS]
+    for version, reason, config_digest in bad:
+        other = contender.from_registry(fetch_model(night.config, version), item_ids, night.lake)
+        share, of_champion = _same(challenger, other, X), _same(challenger, champion, X)
+        unchanged = config_digest == whole_config_digest(night) and share > of_champion
+        if share >= SAME_LISTS or unchanged:
+            return (
+                f"{share:.0%} of its lists are those of version {version}, which was rolled back "
+                f"({reason}), {of_champion:.0%} the champion's, and the configuration is "
+                f"{'the same' if unchanged else 'another'}; mend it, or promote it by hand"
+            )
+    return None
+
+
+def _same(one: Contender, other: Contender, X: sp.csr_array) -> float:
+    """Return the share of the one's lists that stands in the other's too."""
+    lists, others = _lists(one, X), _lists(other, X)
+    user, place = np.nonzero(others >= 0)
+    pairs = (np.ones(len(user), np.float32), (user, others[user, place]))
+    hits = hit_matrix(lists, sp.csr_array(pairs, shape=X.shape))
+    return float(hits.sum() / max(int((lists >= 0).sum()), 1))
+
+
+def _lists(model: Contender, X: sp.csr_array) -> np.ndarray:
+    blocks = rank_users(model.model, X, seen=X, eligible=model.known, k=_N_TOP)
+    return np.concatenate([items for _, items, _ in blocks])
