@@ -11,6 +11,11 @@ import time
 from datetime import date
 from pathlib import Path
 
+import mlflow.store.model_registry.sqlalchemy_store
+import mlflow.store.tracking.sqlalchemy_store  # noqa: F401 - these three take seconds
+import sklearn.feature_extraction.text  # noqa: F401
+from threadpoolctl import threadpool_limits
+
 from data_contracts.config import load_config
 from data_contracts.manifests import (
     HistoryManifest,
@@ -72,8 +77,9 @@ def prepare(config_path: Path, run_date: date) -> None:
     promote_model(night, train, judge_model(night, matrices, train), matrices)
 
 
-def finish(config_path: Path, run_date: date, die_at: int | None, ready, said) -> None:
+def finish(config_path: Path, run_date: date, environment, die_at: int | None, ready, said) -> None:
     """Do the rest of a night; tell its touches and seconds if it lives."""
+    os.environ |= environment
     night = Night(config=load_config(config_path), run_date=run_date)
     touches = Touches(night.lake, die_at)
     kinds = {
@@ -84,7 +90,7 @@ def finish(config_path: Path, run_date: date, die_at: int | None, ready, said) -
     touches.listen()
     ready.set()
     begun = time.monotonic()
-    with lake_lock(night.lake):
+    with lake_lock(night.lake), threadpool_limits(1):
         snapshot = materialise_tables(night, done["ingest"], done["matrices"], done["promote"])
         check = check_lists(night, done["history"], done["matrices"], snapshot)
         publish_snapshot(night, snapshot, check)

@@ -4,22 +4,28 @@
 the same moments again.
 """
 
+import hashlib
 import multiprocessing
 import os
 import random
 import shutil
 import signal
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import polars as pl
 import pytest
 
+from data_contracts.publishing import PublishConfig
+from tasks.remote_snapshot import reading_remote
 from tasks.sample_lake import write_sample_lake
 from tasks.snapshot import TABLES, reading, verify_snapshot
+from tests.bucket import bucket_of, point_to, s3_server
 from tests.flows import kill_anywhere
 from tests.snapshot_bytes import snapshot_bytes
 
@@ -36,11 +42,12 @@ class Prepared(NamedTuple):
     context: multiprocessing.context.ForkServerContext
     night: tuple[Path, object]  # configuration and run date of the second one
     first: str  # the snapshot that is published
+    environment: Mapping[str, str] = MappingProxyType({})
 
     def finish(self, die_at=None, after=None, night=None):
         """Finish a night in a process; return its exit code and what it told."""
         ready, said = self.context.Event(), self.context.SimpleQueue()
-        arguments = (*(night or self.night), die_at, ready, said)
+        arguments = (*(night or self.night), dict(self.environment), die_at, ready, said)
         process = self.context.Process(target=kill_anywhere.finish, args=arguments)
         process.start()
         if after is not None and ready.wait(timeout=60):
@@ -104,13 +111,13 @@ def moments(n_touches, seconds):
         yield {"after": draw.uniform(0, seconds)}
 
 
-def kill_often(prepared, n_kills, undisturbed, check):
+def kill_often(prepared, n_kills, *, undisturbed, begin_anew, check):
     """Kill, look, go on; whenever a night gets through, compare it and begin anew."""
     code, (touches, seconds) = undisturbed
     assert code == 0
     expected = check()
     killed = compared = 0
-    prepared.reset()
+    begin_anew()
     for moment in moments(touches, seconds):
         code, _ = prepared.finish(**moment)
         assert code in (0, -signal.SIGKILL), (SEED, killed, moment)
@@ -119,7 +126,7 @@ def kill_often(prepared, n_kills, undisturbed, check):
         if code == 0:
             assert found == expected, (SEED, killed, moment)
             compared += 1
-            prepared.reset()
+            begin_anew()
         if killed == n_kills:
             break
     assert prepared.finish()[0] == 0
@@ -138,4 +145,56 @@ def test_tables_are_the_same_and_latest_opens_however_often_it_is_killed(prepare
         assert_latest_opens(prepared.lake, names)
         return snapshot_bytes(prepared.lake)
 
-    kill_often(prepared, N_KILLS, undisturbed, check)
+    kill_often(prepared, N_KILLS, undisturbed=undisturbed, begin_anew=prepared.reset, check=check)
+
+
+@pytest.fixture
+def with_bucket(prepared, monkeypatch):
+    """The same lake with an object store besides, the first snapshot in both."""
+    with s3_server() as address:
+        point_to(monkeypatch, address)
+        aws = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+        config, run_date = prepared.lake / "remote.toml", prepared.night[1]
+        remote = prepared._replace(night=(config, run_date), environment=aws)
+        assert remote.finish(night=(config, run_date - timedelta(days=1)))[0] == 0
+        with reading(prepared.lake) as (folder, _):
+            yield remote._replace(first=folder.name)
+
+
+def remote_bytes():
+    """Return the digest of every file of the snapshot that latest.json names."""
+    bucket = bucket_of(TARGET)
+    with reading_remote(PublishConfig(target=TARGET)) as (uri, manifest):
+        folder = uri.removeprefix(f"{TARGET}/")
+        found = {path: bucket.get(f"{folder}/{path}")[0] for path in bucket.sizes(folder)}
+    digests = {path: hashlib.sha256(content).hexdigest() for path, content in found.items()}
+    assert {entry.path: entry.sha256 for entry in manifest.files}.items() <= digests.items()
+    return digests
+
+
+@pytest.mark.slow
+def test_both_copies_open_however_often_publishing_is_killed(with_bucket):
+    """Local latest and latest.json show the first or the second snapshot whole, and end alike."""
+    bucket, lake = bucket_of(TARGET), with_bucket.lake
+    pointer, _ = bucket.get("latest.json")
+    with_bucket.reset()
+    assert with_bucket.finish()[0] == 0
+    names = {path.name for path in (lake / "snapshots").iterdir()}
+
+    def begin_anew():
+        with_bucket.reset(made=("publish",))
+        bucket.put("latest.json", pointer)
+        for name in names - {with_bucket.first}:
+            folder = f"snapshots/{name}"
+            bucket.delete([f"{folder}/{path}" for path in bucket.sizes(folder)])
+
+    def check():
+        assert_latest_opens(lake, names)
+        return snapshot_bytes(lake), remote_bytes()
+
+    begin_anew()
+    undisturbed = with_bucket.finish()
+    assert snapshot_bytes(lake) == remote_bytes()
+    kill_often(
+        with_bucket, N_KILLS // 2, undisturbed=undisturbed, begin_anew=begin_anew, check=check
+    )
