@@ -1,6 +1,5 @@
 """A lake whose tables are written by the test: what stands in them is known to the last row."""
 
-import shutil
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -9,15 +8,15 @@ import numpy as np
 import polars as pl
 
 from data_contracts.item_embeddings import item_embeddings_schema
-from data_contracts.manifests import SnapshotManifest
+from data_contracts.manifests import CheckManifest, SnapshotManifest
 from data_contracts.short_lists import short_lists_schema
 from data_contracts.similar_items import similar_items_schema
 from data_contracts.top_n import top_n_schema
-from tasks.files import replace_folder
 from tasks.history import build_history
 from tasks.ingest import ingest
 from tasks.lake import Night
 from tasks.matrix import build_matrices
+from tasks.snapshot import publish_snapshot
 from tasks.stamp import Stamp
 from tasks.steps import commit, entries
 from tasks.table_file import TableWriter
@@ -81,11 +80,8 @@ def write_tables(
 def publish(made: Night, surfaces: Mapping[str, Lists], version: str = "1") -> SnapshotManifest:
     """Write the tables and publish them."""
     snapshot = write_tables(made, surfaces, version)
-    copy = made.state / "staging" / "published"
-    shutil.copytree(made.step("materialise"), copy)
-    replace_folder(copy, made.lake / "snapshots" / snapshot.snapshot_id)
-    (made.lake / "latest").unlink(missing_ok=True)
-    (made.lake / "latest").symlink_to(Path("snapshots") / snapshot.snapshot_id)
+    check = CheckManifest(step="check", run_date=made.run_date, key=version, rules={}, users=1)
+    publish_snapshot(made, snapshot, check)
     return snapshot
 
 
