@@ -1,0 +1,99 @@
+"""What a person decides: promotions against the gate, and a rollback that nights do not undo."""
+
+from datetime import timedelta
+
+import pytest
+
+from data_contracts.errors import (
+    ConfigError,
+    ContractViolationError,
+    GateRejectedError,
+    LakeLockedError,
+)
+from tasks.decision import promote_version, roll_back
+from tasks.ledger import read_ledger, read_lines
+from tasks.lock import lake_lock
+from tasks.registry_state import read_aliases
+from tasks.snapshot import latest_snapshot
+from tasks.tracking import connect
+from tests.tiny_night import run_night, tiny_shop
+
+
+@pytest.fixture
+def nights(tmp_path):
+    """Two nights, each of which promoted its challenger, and a third one to come."""
+    first, second = (_lenient(night) for night in tiny_shop(tmp_path))
+    for night in (first, second):
+        assert run_night(night).verdict == "promote"
+    third = second.model_copy(update={"run_date": second.run_date + timedelta(days=1)})
+    return first, second, third
+
+
+def _lenient(night):
+    """So few users are judged: let them promote."""
+    gate = night.config.gate.model_copy(update={"margin": 1.0, "min_users": 2})
+    return night.model_copy(update={"config": night.config.model_copy(update={"gate": gate})})
+
+
+def champion_of(night):
+    """The alias, as MLflow has it."""
+    config = night.config
+    return read_aliases(connect(config), config.mlflow.registered_model)["champion"]
+
+
+@pytest.mark.slow
+def test_rollback_drill(nights):
+    """Tables and alias go back together, are seen to, and tomorrow does not undo it."""
+    first, second, third = nights
+    before, _ = latest_snapshot(second.lake)
+    decision = roll_back(second.config, None, "lists of one taste")
+    folder, shown = latest_snapshot(second.lake)
+    assert (decision.champion, decision.before, champion_of(second)) == ("1", "2", "1")
+    assert (shown.model_version, shown.run_date) == ("1", first.run_date)
+    assert folder != before
+    assert before.is_dir()
+    entry = read_ledger(second.lake)[-1]
+    assert (entry.action, entry.bad_version, entry.snapshot) == ("rollback", "2", folder.name)
+    again = roll_back(second.config, "1", "lists of one taste")
+    assert again.entry == entry
+    assert len(read_lines(second.lake)) == 3
+    report = run_night(second)  # the same night again: fresh tables from the good champion
+    assert report.champion_version == champion_of(second) == "1"
+    report = run_night(third)
+    assert report.verdict == "hold"
+    assert "version 2, which was rolled back (lists of one taste)" in report.reason
+    assert report.champion_version == champion_of(second) == "1"
+    with pytest.raises(GateRejectedError, match=r"reject, it was rolled back"):
+        promote_version(third.config, "2", "sure?")
+    promote_version(third.config, "2", "mended the titles", force=True)
+    assert champion_of(third) == "2"
+    assert read_ledger(third.lake)[-1].forced
+
+
+@pytest.mark.slow
+def test_decisions_that_cannot_be_made(nights):
+    """Each is a sentence, and nothing is changed by it."""
+    _, second, _ = nights
+    lines, config = read_lines(second.lake), second.config
+    with pytest.raises(ConfigError, match=r"snapshot or version 9 to go back to, got 2026-"):
+        roll_back(config, "9", "")
+    with pytest.raises(ContractViolationError, match="version 9 of model"):
+        promote_version(config, "9", "")
+    with pytest.raises(GateRejectedError, match="cannot judge, it was judged against version None"):
+        promote_version(config, "1", "")
+    with lake_lock(second.lake), pytest.raises(LakeLockedError, match="another night holds"):
+        promote_version(config, "1", "", force=True)
+    damaged = next((second.lake / "snapshots").glob("*-v1-*")) / "item_embeddings/part-000.parquet"
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"x")
+    with pytest.raises(ContractViolationError, match=r"item_embeddings.part-000\.parquet"):
+        roll_back(config, None, "")
+    assert read_lines(second.lake) == lines
+    assert champion_of(second) == "2"
+    assert latest_snapshot(second.lake)[1].model_version == "2"
+
+
+def test_nothing_to_decide_in_a_lake_without_nights(tmp_path):
+    """The sentence says what comes first."""
+    first, _ = tiny_shop(tmp_path)
+    with pytest.raises(ConfigError, match="no night has decided anything"):
+        roll_back(first.config, None, "")
