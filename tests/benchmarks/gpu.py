@@ -1,7 +1,8 @@
-"""ELSA on a CUDA device: at full scale, and against its authors' package; prints JSON.
+"""ELSA on a CUDA device: steps at full scale, lists to disk, its authors' package; prints JSON.
 
 python tests/benchmarks/gpu.py --users 10000000 --items 1000000 --per-user 100 --factors 256
 python tests/benchmarks/gpu.py --device cpu --users 2000 --items 1000 --per-user 10 --factors 16
+python tests/benchmarks/gpu.py --only lists
 
 The large matrix is generated on the device. The comparison takes Yelp where HOARFROST_REALDATA
 names the folder of public data, else a matrix made on the spot.
@@ -10,24 +11,30 @@ names the folder of public data, else a matrix made on the spot.
 import argparse
 import json
 import os
+import tempfile
 import time
 import warnings
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import scipy.sparse as sp
 import torch
 from elsa_epoch import generate
 from elsa_time_to_quality import read
 
-from models.elsa import fit_elsa
+from models.elsa import ELSA, fit_elsa
 from models.elsa_start import xavier_start
 from models.elsa_state import fresh_state
 from models.elsa_torch import DeviceRows, TorchEngine, exact_form
 from models.nadam import Schedule
+from models.ranking import rank_users
 
 WARM_UP = 5  # steps
+PRODUCTS = ("float32", "tf32", "bfloat16")
+LISTS = pa.schema([("user", pa.int64()), ("item", pa.int32()), ("score", pa.float32())])
 
 
 def rows_on_device(users: int, items: int, per_user: int, device: str) -> DeviceRows:
@@ -81,6 +88,44 @@ def full_scale(arguments: argparse.Namespace, device: str, product: str) -> dict
     }
 
 
+def lists_to_disk(arguments: argparse.Namespace, device: str, product: str) -> dict[str, Any]:
+    """Return how many rows a second are ranked, seen items masked, and written as Parquet."""
+    n_users, n_items = min(arguments.ranked, arguments.users), arguments.items
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((n_items, arguments.factors), dtype=np.float32)
+    A /= np.linalg.norm(A, axis=1, keepdims=True)
+    drawn = rng.integers(0, n_items, (n_users, arguments.per_user), dtype=np.int32)
+    indices = np.sort(drawn, axis=1).ravel()
+    indptr = np.arange(0, len(indices) + 1, arguments.per_user)
+    X = sp.csr_array((np.ones(len(indices), np.float32), indices, indptr), (n_users, n_items))
+    X.sum_duplicates()
+    torch.set_float32_matmul_precision("high" if product == "tf32" else "highest")
+    products = "bfloat16" if product == "bfloat16" else "float32"
+    everything = np.ones(n_items, dtype=bool)
+
+    def write(n: int) -> tuple[float, float]:
+        started = time.perf_counter()
+        with tempfile.NamedTemporaryFile(suffix=".parquet") as file:
+            with pq.ParquetWriter(file.name, LISTS, compression="zstd") as writer:
+                for rows, items, scores in rank_users(
+                    ELSA(A), X[:n], seen=X[:n], eligible=everything, k=arguments.top,
+                    device=device, products=products,
+                ):  # fmt: skip
+                    users = np.repeat(np.arange(rows.start, rows.stop), arguments.top)
+                    columns = [users, items.ravel(), scores.ravel()]
+                    writer.write_table(pa.table(columns, schema=LISTS))
+            return time.perf_counter() - started, os.path.getsize(file.name) / 2**20  # noqa: PTH202
+
+    write(min(64, n_users))  # compiles
+    seconds, megabytes = write(n_users)
+    return {
+        "users_ranked": n_users,
+        "users_per_second": round(n_users / seconds),
+        "rows_per_second": round(n_users * arguments.top / seconds),
+        "megabytes": round(megabytes, 1),
+    }
+
+
 def against_peer(device: str, factors: int, batch: int) -> dict[str, Any]:
     """Return seconds of an epoch on both sides, on the same device and data."""
     import elsa
@@ -113,10 +158,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name, default in (
         ("users", 10_000_000), ("items", 1_000_000), ("per-user", 100), ("factors", 256),
-        ("batch", 16_384), ("steps", 100), ("peer-batch", 1024),
+        ("batch", 16_384), ("steps", 100), ("peer-batch", 1024), ("ranked", 262_144), ("top", 100),
     ):  # fmt: skip
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda")
+    parser.add_argument("--only", choices=["steps", "lists", "peer"])
     arguments = parser.parse_args()
     result: dict[str, Any] = {
         "benchmark": "elsa_gpu",
@@ -128,9 +174,11 @@ def main() -> None:
         return
     if arguments.device == "cuda":
         result["device"] = torch.cuda.get_device_name()
-    for product in ("float32", "tf32", "bfloat16"):
+    for product in PRODUCTS if arguments.only in (None, "steps") else ():
         result[product] = full_scale(arguments, arguments.device, product)
-    for batch in (128, arguments.peer_batch):
+    for product in PRODUCTS if arguments.only in (None, "lists") else ():
+        result[f"lists_{product}"] = lists_to_disk(arguments, arguments.device, product)
+    for batch in (128, arguments.peer_batch) if arguments.only in (None, "peer") else ():
         result[f"batch_{batch}"] = against_peer(arguments.device, arguments.factors, batch)
     print(json.dumps(result))
 
