@@ -12,12 +12,14 @@ from prefect.client.schemas.objects import State, TaskRun
 
 from tasks.checking import check_lists
 from tasks.drift import compare_lists
+from tasks.durations import recorded
 from tasks.history import build_history
 from tasks.housekeeping import drop_old_state
 from tasks.ingest import ingest
 from tasks.judging import judge_model
 from tasks.materialising import materialise_tables
 from tasks.matrix import build_matrices
+from tasks.plan import keep_plan
 from tasks.promotion import promote_model
 from tasks.reporting import report_night
 from tasks.snapshot import publish_snapshot
@@ -32,9 +34,11 @@ def on_os_error(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool
     return isinstance(state.result(raise_on_failure=False), OSError)
 
 
-def _night_task(function: Callable[P, R], *, retries: int = 2) -> Task[P, R]:
+def _night_task(
+    function: Callable[P, R], *, retries: int = 2, step: str | None = None
+) -> Task[P, R]:
     return Task(
-        function,
+        recorded(function, step),
         name=function.__name__.replace("_", "-"),
         cache_policy=NO_CACHE,
         persist_result=False,
@@ -44,6 +48,7 @@ def _night_task(function: Callable[P, R], *, retries: int = 2) -> Task[P, R]:
     )
 
 
+plan = _night_task(keep_plan)
 ingest_log = _night_task(ingest)
 update_history = _night_task(build_history)
 build = _night_task(build_matrices)
@@ -52,7 +57,7 @@ judge = _night_task(judge_model)
 promote = _night_task(promote_model)
 materialise = _night_task(materialise_tables)
 check = _night_task(check_lists)
-compare = _night_task(compare_lists)
+compare = _night_task(compare_lists, step="compare")
 publish = _night_task(publish_snapshot)
 tidy = _night_task(drop_old_state)
 report = _night_task(report_night)

@@ -59,6 +59,7 @@ def nightly(
 
 
 def _run(night: Night) -> NightReport:
+    night_tasks.plan(night)
     ingest = night_tasks.ingest_log(night)
     history = night_tasks.update_history(night, ingest)
     matrices = night_tasks.build(night, history)
