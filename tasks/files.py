@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -35,14 +36,26 @@ def explained(place: Path) -> Iterator[None]:
     """
     try:
         yield
-    except OSError as error:
-        advice = _ADVICE.get(error.errno or 0)
+    except HoarfrostError:
+        raise
+    except Exception as error:
+        number = _number(error)
+        advice = _ADVICE.get(number)
         if advice is None:
             raise
-        path, reason = error.filename or place, os.strerror(error.errno or 0).lower()
+        path = getattr(error, "filename2", None) or getattr(error, "filename", None) or place
         raise StorageError(
-            f"{path} must be writable, got: {reason}; the last snapshot is untouched: {advice}"
+            f"{path} must be writable, got: {os.strerror(number).lower()}; "
+            f"the last snapshot is untouched: {advice}"
         ) from error
+
+
+def _number(error: Exception) -> int:
+    """Return the number of the kernel's refusal, 0 where it is none."""
+    if isinstance(error, OSError) and error.errno:
+        return error.errno
+    stated = re.search(r"\(os error (\d+)\)", str(error))  # polars says it in words only
+    return int(stated[1]) if stated else 0
 
 
 def sha256_of(path: Path) -> str:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data_contracts.errors import ContractViolationError
-from tasks.files import move_file, staged_path
+from tasks.files import explained, move_file, staged_path
 
 _GROUP_ROWS = 131_072  # most rows of a row group
 _GROUP_BYTES = 2**24  # roughly, where rows are wide
@@ -90,6 +90,7 @@ class TableWriter:
         Raises:
             TypeError: the block is lazy; a contract checks the values of eager frames only.
             ContractViolationError: rows break the contract or are not sorted.
+            StorageError: the disk is full or may not be written.
         """
         if isinstance(block, pa.Table):
             block = pl.DataFrame(block)
@@ -113,8 +114,9 @@ class TableWriter:
                 while self._pending:
                     self._pending.popleft().result()
                 self._flush(self._waiting.height)
-                self._file.close()
-                move_file(self._staged, self._path)
+                with explained(self._path):
+                    self._file.close()
+                    move_file(self._staged, self._path)
         finally:
             self._thread.shutdown(cancel_futures=True)
             with contextlib.suppress(OSError, pa.ArrowException):  # a file that failed before
@@ -134,7 +136,8 @@ class TableWriter:
         check_table(self._schema, rows)
         self._check_order(rows)
         table = rows.to_arrow(compat_level=pl.CompatLevel.oldest())
-        self._file.write_table(table.cast(self._arrow), row_group_size=self._group)
+        with explained(self._path):
+            self._file.write_table(table.cast(self._arrow), row_group_size=self._group)
 
     def _check_order(self, rows: pl.DataFrame) -> None:
         if _SORTED_BY not in rows.columns:

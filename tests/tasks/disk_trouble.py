@@ -9,7 +9,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tasks.files import StorageError
+import polars as pl
+
+from tasks.files import StorageError, explained
 from tasks.snapshot import publish_snapshot, reading
 from tests.published import publish, reads_as_one, staged
 
@@ -48,11 +50,18 @@ def main(disk: Path, trouble: str) -> None:
     mount("-t", "tmpfs", "-o", "size=1m", "tmpfs", disk)
     publish(disk, 0)
     night = staged(disk, 1)
+    table = pl.DataFrame({"user": range(1000)})
     with {"full": full, "read-only": read_only}[trouble](disk):
         try:
             publish_snapshot(*night)
         except StorageError as error:
             if str(disk) in str(error) and SAID[trouble] in str(error) and error.exit_code == 1:
+                print("stopped")
+        try:
+            with explained(disk):
+                table.write_parquet(disk / "table.parquet")
+        except StorageError as error:
+            if SAID[trouble] in str(error):
                 print("stopped")
         with reading(disk) as (folder, manifest):
             if reads_as_one(folder, manifest) and folder.name == "2026-09-01-v1":

@@ -175,4 +175,4 @@ def test_disk_trouble_leaves_the_last_snapshot(tmp_path, trouble):
     command = [*own_mounts, sys.executable, "-m", "tests.tasks.disk_trouble", tmp_path, trouble]
     done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["stopped", "untouched", "mended"]
+    assert done.stdout.split() == ["stopped", "stopped", "untouched", "mended"]

@@ -3,6 +3,7 @@
 import errno
 from datetime import date
 
+import polars as pl
 import pytest
 
 from data_contracts.config import NightlyConfig
@@ -185,6 +186,35 @@ def test_a_disk_that_cannot_be_written_is_explained(night, number, advice):
 
     with pytest.raises(StorageError, match=f"staging/some/part must be writable, got: {advice}"):
         run_step(night, "some", Manifest, settings={}, work=work)
+
+
+def test_a_polars_error_of_a_full_disk_is_explained_too(night):
+    """Polars names the kernel's error in words only."""
+
+    def work(staging, key):
+        raise pl.exceptions.ComputeError("parquet: No space left on device (os error 28)")
+
+    with pytest.raises(StorageError, match="must be writable, got: no space left on device"):
+        run_step(night, "some", Manifest, settings={}, work=work)
+
+
+def test_a_full_disk_keeps_what_was_finished(night):
+    """With space again only the rest is written."""
+    full = PartWork(night)
+    part = full.part
+
+    def until_full(n):
+        def write(path):
+            raise OSError(errno.ENOSPC, "no space", str(path))
+
+        return write if n == 2 else part(n)
+
+    full.part = until_full
+    with pytest.raises(StorageError, match=r"part-2.txt.new must be writable, got: no space left"):
+        resume(night, full)
+    work = PartWork(night)
+    resume(night, work)
+    assert (full.written, work.written) == ([0, 1], [2])
 
 
 def test_an_error_that_a_second_try_may_mend_stays_an_os_error(night):

@@ -19,7 +19,6 @@ from data_contracts.errors import ContractViolationError
 from data_contracts.item_embeddings import item_embeddings_schema
 from data_contracts.short_lists import short_lists_schema
 from data_contracts.table_column import id_column
-from tasks.files import explained
 from tasks.table_file import TableWriter, arrow_schema, check_table
 
 SCHEMA = item_embeddings_schema("string", 4)
@@ -266,8 +265,7 @@ def write_within(path, limit, said):
     """Write a table in a process whose files may not grow over a limit."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     try:
-        with explained(path):
-            write(path, embeddings(50_000), block=1000)
+        write(path, embeddings(50_000), block=1000)
     except Exception as error:
         said.put((type(error).__name__, str(error)))
 
