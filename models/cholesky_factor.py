@@ -7,6 +7,8 @@ from scipy.linalg.lapack import dpotrf
 from models.gram import upper_gram
 from models.incomplete_cholesky import Factor
 
+_MOST_ITEMS = 30_000
+
 
 def dense_factor(X: sp.csr_array, *, l2: float, density: float, order: np.ndarray) -> Factor:
     """Return the factor that LAPACK finds; it takes up to 20 n_items² bytes.
@@ -18,8 +20,13 @@ def dense_factor(X: sp.csr_array, *, l2: float, density: float, order: np.ndarra
         order: place in the factor -> item.
 
     Raises:
+        ValueError: there are more items than LAPACK was found to be safe with.
         ArithmeticError: a pivot is not positive.
     """
+    if X.shape[1] > _MOST_ITEMS:
+        raise ValueError(
+            f"factorizer dense must have at most {_MOST_ITEMS} items, got {X.shape[1]}: use icf"
+        )
     permuted = sp.csr_array(X[:, order])
     permuted.sort_indices()
     G = upper_gram([permuted], np.float64)

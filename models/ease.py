@@ -31,7 +31,7 @@ def fit_ease(
         X: interaction weights, shape (n_users, n_items), or row shards of them.
         l2: ridge weight on B.
         dtype: float32 or float64, of the computation and of B.
-        device: where the inverse is computed, "cpu" or a torch device.
+        device: torch device that computes the inverse; it holds one such array.
         memory_limit: most bytes of the one n_items x n_items array; see ease_bytes.
 
     Raises:

@@ -30,7 +30,7 @@ def fit_edlae(
         dropout: probability in [0, 1); 0 is EASE.
         l2: ridge weight on B, besides.
         dtype: float32 or float64, of the computation and of B.
-        device: where the inverse is computed, "cpu" or a torch device.
+        device: torch device that computes the inverse; it holds one such array.
         memory_limit: most bytes of the one n_items x n_items array; see ease_bytes.
 
     Raises:

@@ -33,7 +33,7 @@ def fit_mrf(
         l2: ridge weight, in scaled units.
         alpha: 0 scales nothing, 1 turns the covariance into a correlation.
         dtype: float32 or float64, of the computation and of B.
-        device: where the inverse is computed, "cpu" or a torch device.
+        device: torch device that computes the inverse; it holds one such array.
         memory_limit: most bytes of the one n_items x n_items array; see ease_bytes.
 
     Raises:

@@ -134,6 +134,13 @@ def test_factor_is_cut_to_its_largest_entries(budget):
     np.testing.assert_allclose(factor.L.toarray(), expected / np.diag(L), rtol=1e-6)
 
 
+def test_dense_factor_refuses_large_catalogues():
+    """Before it takes memory."""
+    wide = sp.csr_array((1, 30_001), dtype=np.float32)
+    with pytest.raises(ValueError, match="at most 30000 items, got 30001: use icf"):
+        dense_factor(wide, l2=1.0, density=0.1, order=np.arange(30_001))
+
+
 @pytest.mark.parametrize("density", [0.0, 1.1, float("nan")])
 def test_density_is_a_share(density):
     """Of all pairs of items."""
