@@ -149,7 +149,7 @@ def open_store(config: PublishConfig) -> ObjectStore:
             checksum_algorithm="sha256",
             client_options={
                 "timeout": timedelta(seconds=_REQUEST_SECONDS),
-                **({"allow_http": True} if _is_loopback() else {}),
+                "allow_http": _plain_http(uri),
             },
             retry_config={"max_retries": _RETRIES, "retry_timeout": patience},
         )
@@ -172,10 +172,21 @@ def _errors() -> Any:
     return obstore.exceptions
 
 
-def _is_loopback() -> bool:
-    """Tell whether the endpoint is on this machine: only then plain http is fit for keys."""
+def _plain_http(uri: str) -> bool:
+    """Tell whether the endpoint is plain http; keys must not go over a network in the clear."""
     endpoint = next((os.environ[name] for name in _ENDPOINTS if os.environ.get(name)), "")
-    host = urlsplit(endpoint).hostname or ""
+    if not endpoint.startswith("http://"):
+        return False
+    allowed = os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("true", "1")
+    if not allowed and not _is_loopback(urlsplit(endpoint).hostname or ""):
+        raise ConfigError(
+            f"{uri} must be reached by https, got a plain http endpoint: mend AWS_ENDPOINT_URL, "
+            "or set AWS_ALLOW_HTTP=true where the network is your own"
+        )
+    return True
+
+
+def _is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:
