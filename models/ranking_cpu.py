@@ -5,7 +5,8 @@ import numpy as np
 from models.ranking_rows import Batch, FactorRows, Rows
 from models.ranking_rule import Masks
 from models.ranking_tile import in_bf16, tiles_of
-from models.selection import EMPTY, Kept, absorb, decoded, finish
+from models.selection import Kept, absorb, finish
+from models.selection_key import EMPTY, decoded
 
 Lists = tuple[np.ndarray, np.ndarray]
 TILE = 2048  # items

@@ -16,7 +16,8 @@ from torch import Tensor
 from models.ranking_cpu import CpuRanker, Lists, best_first
 from models.ranking_rows import Batch, FactorRows
 from models.ranking_rule import Masks
-from models.selection import EMPTY, Entries, Kept, Rules, encoded, finish
+from models.selection import Entries, Kept, Rules, finish
+from models.selection_key import EMPTY, encoded
 
 logger = logging.getLogger(__name__)
 _ROOM = 32  # candidates beyond twice k

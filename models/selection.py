@@ -13,12 +13,13 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numba import njit
 
+from models.selection_key import EMPTY
+
 _Loop = TypeVar("_Loop", bound=Callable[..., Any])
 _CHUNK = 64  # scores looked at together; shorter loops are unrolled and not vectorised
 _LANES = 8  # sums kept apart, so that the order is the same on every processor
 _ZERO, _INF, _NOTHING = np.float32(0.0), np.float32(np.inf), np.float32(-np.inf)
 _SIGN, _ALL, _WORD = np.uint32(1 << 31), np.uint32(0xFFFFFFFF), np.uint64(32)
-EMPTY = np.uint64(0xFFFFFFFFFFFFFFFF)  # decodes to item -1, score nan
 
 
 class Entries(NamedTuple):
@@ -70,20 +71,6 @@ def _score(key: np.uint64) -> np.float32:
     rising = np.uint32(key >> _WORD) ^ _ALL
     bits = rising ^ _SIGN if rising & _SIGN else rising ^ _ALL
     return np.uint32(bits).view(np.float32)
-
-
-def decoded(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return items int32 and scores float32 of keys; empty ones give -1 and nan."""
-    rising = ~(keys >> _WORD).astype(np.uint32)
-    bits = np.where(rising & _SIGN, rising ^ _SIGN, ~rising)
-    return keys.astype(np.uint32).view(np.int32), bits.view(np.float32)
-
-
-def encoded(items: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Return the keys of items int32 with scores float32."""
-    bits = (scores + _ZERO).view(np.uint32)
-    falling = np.where(bits & _SIGN, bits, ~(bits | _SIGN))
-    return (falling.astype(np.uint64) << _WORD) | items.astype(np.uint64)
 
 
 @compiled
@@ -170,14 +157,15 @@ def _select(keys: np.ndarray, count: int, k: int) -> None:
 
 
 @compiled
-def _room(n_factors: int) -> np.ndarray:
-    return np.empty(n_factors + _LANES)
-
-
-@compiled
 def _settle(row: int, H: np.ndarray, D: np.ndarray, kept: Kept, rules: Rules) -> None:
     """Replace the scores of a row's candidates by exact ones."""
-    keys, h, own, extra, terms = kept.keys[row], H[row], rules.own, rules.extra, _room(H.shape[1])
+    keys, h, own, extra, terms = (
+        kept.keys[row],
+        H[row],
+        rules.own,
+        rules.extra,
+        np.empty(H.shape[1] + _LANES),
+    )
     start, stop = own.indptr[row], own.indptr[row + 1]
     for place in range(kept.size[row]):
         item = int(keys[place] & np.uint64(_ALL))
@@ -244,20 +232,12 @@ def _subtract(scores: np.ndarray, columns: np.ndarray, own: Entries, row: int) -
 
 
 @compiled
-def _raise(scores: np.ndarray, columns: np.ndarray, extra: np.ndarray) -> None:
-    for place in range(len(columns)):
-        scores[place] += extra[columns[place]] * abs(scores[place])
-
-
-@compiled
-def _hide(
-    scores: np.ndarray, columns: np.ndarray, indices: np.ndarray, start: int, stop: int
-) -> None:
-    last = columns[len(columns) - 1]
-    for entry in range(_first(indices, start, stop, columns[0]), stop):
-        if indices[entry] > last:
+def _hide(scores: np.ndarray, columns: np.ndarray, hidden: Entries, row: int) -> None:
+    start, stop, last = hidden.indptr[row], hidden.indptr[row + 1], columns[len(columns) - 1]
+    for entry in range(_first(hidden.indices, start, stop, columns[0]), stop):
+        if hidden.indices[entry] > last:
             break
-        place = _place(columns, indices[entry])
+        place = _place(columns, hidden.indices[entry])
         if place >= 0:
             scores[place] = _NOTHING
 
@@ -276,12 +256,7 @@ def _above(
 ) -> int:
     """Write the places of scores above the bar, and return how many these are.
 
-    Args:
-        scores: a row of a tile.
-        bar: what must be exceeded; nan does.
-        places: room for the result, one longer than scores.
-        flags: room for a chunk, uint8.
-        words: the same memory, uint64.
+    Places have room for one more than scores; flags hold a chunk, words are the same memory.
     """
     n, found = len(scores), 0
     for start in range(0, n - n % _CHUNK, _CHUNK):
@@ -324,7 +299,13 @@ def _offer(
 ) -> bool:  # fmt: skip
     """Keep candidates that may be listed; return False if the score of one is nan or inf."""
     keys, count, bar, eligible = kept.keys[row], kept.size[row], kept.bar[row], rules.eligible
-    group, masked, own, h, terms = rules.group[row], len(eligible) > 0, rules.own, H[row], _room(0)
+    group, masked, own, h, terms = (
+        rules.group[row],
+        len(eligible) > 0,
+        rules.own,
+        H[row],
+        np.empty(0),
+    )
     start, stop, n_factors = own.indptr[row], own.indptr[row + 1], H.shape[1]
     for place in places:
         score, item = scores[place], columns[place]
@@ -334,7 +315,7 @@ def _offer(
             return False
         if kept.settled[row]:
             if n_factors:
-                terms = _room(n_factors) if len(terms) < n_factors else terms
+                terms = np.empty(n_factors + _LANES) if len(terms) < n_factors else terms
                 score = _exact(h, D, item, own, start, stop, rules.extra, terms)
             if score <= kept.kth[row] or score < rules.floor:
                 continue
@@ -369,9 +350,7 @@ def absorb(
     Returns:
         False if an item that may be listed has a score of nan or inf.
     """
-    hidden, allowed, own, extra, bar = (
-        rules.hidden, rules.allowed, rules.own, rules.extra, kept.bar,
-    )  # fmt: skip
+    hidden, allowed, own, extra = rules.hidden, rules.allowed, rules.own, rules.extra
     places, flags = np.empty(len(columns) + 1, np.int32), np.empty(_CHUNK, np.uint8)
     words = flags.view(np.uint64)
     for row in range(len(S)):
@@ -379,14 +358,15 @@ def absorb(
         if own.indptr[row] < own.indptr[row + 1]:
             _subtract(scores, columns, own, row)
         if len(extra):
-            _raise(scores, columns, extra)
+            for place in range(len(columns)):
+                scores[place] += extra[columns[place]] * abs(scores[place])
         if hidden.indptr[row] < hidden.indptr[row + 1]:
-            _hide(scores, columns, hidden.indices, hidden.indptr[row], hidden.indptr[row + 1])
+            _hide(scores, columns, hidden, row)
         start, stop = allowed.indptr[row], allowed.indptr[row + 1]
         if start < stop:
             found = _allowed(columns, allowed.indices, start, stop, places)
         else:
-            found = _above(scores, bar[row], places, flags, words)
+            found = _above(scores, kept.bar[row], places, flags, words)
         if found and not _offer(row, places[:found], scores, columns, H, D, kept, rules, k):
             return False
     return True

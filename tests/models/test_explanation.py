@@ -1,14 +1,13 @@
 """Explanation: brute force, exactness against the score, bounded memory."""
 
 import numpy as np
-import pytest
 import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from models.elsa import ELSA
-from models.explanation import explain, explain_item_item
+from models.explanation import explain
 from tests.models.strategies import histories, integer_factors
 
 
@@ -53,19 +52,6 @@ def test_reason_times_share_is_part_of_the_score(X, seed):
             continue  # nothing but itself
         term = X[user, because[user, 0]] * (A[because[user, 0]] @ A[item])
         np.testing.assert_allclose(share[user, 0] * scores[user, item], term, rtol=1e-4)
-
-
-@pytest.mark.parametrize("form", [np.array, sp.csr_array])
-@given(X=histories(), data=st.data(), k=st.integers(1, 4))
-def test_item_item_models_are_explained_alike(form, X, data, k):
-    """Dense or sparse, also where the matrix says nothing of a pair."""
-    n_users, n_items = X.shape
-    B = data.draw(integer_factors(n_items, n_items))
-    items = data.draw(arrays(np.int32, (n_users, k), elements=st.integers(-1, n_items - 1)))
-    because, share = explain_item_item(form(B), sp.csr_array(X), items)
-    expected_because, expected_share = brute_force(B, X, items)
-    np.testing.assert_array_equal(because, expected_because)
-    np.testing.assert_allclose(share, expected_share, rtol=1e-6)
 
 
 def test_many_users_are_explained_as_one():
