@@ -4,9 +4,13 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
 
-from models.ranking import FactorModel, rank_users
+from models.exposure import coverage, coverage_per_user
+from models.ranking import FactorModel, ScoreModel, rank_users
+from models.ranking_metric import hit_matrix, ndcg, plain_recall, recall
+
+__all__ = ["estimate", "evaluate", "hit_matrix", "ndcg", "plain_recall", "rank_lists", "recall"]
 
 DEPTH = 100  # deepest metric
 SHOWN = 20  # what coverage counts
@@ -22,12 +26,13 @@ class Lists(NamedTuple):
 
 
 def evaluate(
-    model: FactorModel,
+    model: FactorModel | ScoreModel,
     *,
     fold_in: sp.csr_array,
     target: sp.csr_array,
     eligible: Bool[np.ndarray, " n_items"],
     block_size: int = 1024,
+    device: str = "cpu",
 ) -> PerUser:
     """Return recall@20, recall@50 and ndcg@100 per user, coverage@20 of all users together.
 
@@ -39,6 +44,7 @@ def evaluate(
         target: what is asked, shape (n_users, n_items), every row with at least one item.
         eligible: items the model may recommend.
         block_size: users at once.
+        device: torch device that makes the lists; they are the same on all.
 
     Returns:
         One float64 array (n_users,) per metric; coverage as an array without dimensions: the
@@ -52,22 +58,23 @@ def evaluate(
         raise ValueError(
             f"every row of target must hold an item, got {np.sum(n_targets == 0)} without one"
         )
-    lists = _lists(model, fold_in, target, eligible, block_size)
+    lists = _lists(model, fold_in, target, eligible, block_size=block_size, device=device)
     return {
         "recall@20": recall(lists.hit, n_targets, k=20),
         "recall@50": recall(lists.hit, n_targets, k=50),
         "ndcg@100": ndcg(lists.hit, n_targets, k=100),
-        "coverage@20": np.asarray(_share_shown(lists.top, target.shape[1])),
+        "coverage@20": np.asarray(coverage(lists.top, target.shape[1])),
     }
 
 
 def estimate(
-    model: FactorModel,
+    model: FactorModel | ScoreModel,
     *,
     fold_in: sp.csr_array,
     target: sp.csr_array,
     n_targets: Int[np.ndarray, " n_users"],
     block_size: int = 1024,
+    device: str = "cpu",
 ) -> dict[str, Estimate]:
     """Return mean and standard error of the metrics of one fixed split; every item may be listed.
 
@@ -77,6 +84,7 @@ def estimate(
         target: what is asked of these items, shape (n_users, n_items); a row may be empty.
         n_targets: what is asked in all, items unknown to the model included; at least one.
         block_size: users at once.
+        device: torch device that makes the lists; they are the same on all.
 
     Returns:
         recall@20 and recall@50 over min(k, targets), plain_recall over targets, ndcg@20, ndcg@100
@@ -89,7 +97,7 @@ def estimate(
     if not len(n_targets) or not n_targets.all():
         raise ValueError(f"every user must be asked an item, got {len(n_targets)} users")
     eligible = np.ones(target.shape[1], dtype=bool)
-    hit, top = _lists(model, fold_in, target, eligible, block_size)
+    hit, top = _lists(model, fold_in, target, eligible, block_size=block_size, device=device)
     per_user = {
         "recall@20": recall(hit, n_targets, k=20),
         "recall@50": recall(hit, n_targets, k=50),
@@ -108,67 +116,51 @@ def _mean(values: np.ndarray) -> Estimate:
 
 
 def _coverage(top: np.ndarray, n_items: int) -> Estimate:
-    n, share = len(top), _share_shown(top, n_items)
-    if n < 2:
-        return share, float("nan")
-    counts = np.bincount(top[top >= 0], minlength=n_items)
-    lost = ((counts[top] == 1) & (top >= 0)).sum(axis=1) / n_items  # without this user
-    return share, float(np.sqrt((n - 1) / n * np.square(lost - lost.mean()).sum()))
+    return coverage(top, n_items), _mean(coverage_per_user(top, n_items))[1]
 
 
-def _share_shown(top: np.ndarray, n_items: int) -> float:
-    shown = np.zeros(n_items, dtype=bool)
-    shown[top[top >= 0]] = True
-    return float(shown.mean())
+def rank_lists(
+    model: FactorModel | ScoreModel,
+    *,
+    fold_in: sp.csr_array,
+    eligible: Bool[np.ndarray, " n_items"],
+    k: int = DEPTH,
+    block_size: int = 1024,
+    device: str = "cpu",
+) -> Int[np.ndarray, "n_users {k}"]:
+    """Return the lists of all users, int32, best first, padded with -1; fold-in is never listed.
+
+    Args:
+        model: scores the fold-in.
+        fold_in: what is shown, shape (n_users, n_items).
+        eligible: items the model may recommend.
+        k: length of a list.
+        block_size: users at once.
+        device: torch device that makes the lists; they are the same on all.
+    """
+    items = np.full((fold_in.shape[0], k), -1, dtype=np.int32)
+    for rows, listed, _ in rank_users(
+        model, fold_in, seen=fold_in, eligible=eligible, k=k, block_size=block_size, device=device
+    ):
+        items[rows] = listed
+    return items
 
 
 def _lists(
-    model: FactorModel,
+    model: FactorModel | ScoreModel,
     fold_in: sp.csr_array,
     target: sp.csr_array,
     eligible: np.ndarray,
+    *,
     block_size: int,
+    device: str,
 ) -> Lists:
     hit = np.zeros((target.shape[0], DEPTH), dtype=bool)
     top = np.full((target.shape[0], SHOWN), -1, dtype=np.int32)
     for rows, items, _ in rank_users(
-        model, fold_in, seen=fold_in, eligible=eligible, k=DEPTH, block_size=block_size
-    ):
+        model, fold_in, seen=fold_in, eligible=eligible, k=DEPTH, block_size=block_size,
+        device=device,
+    ):  # fmt: skip
         hit[rows] = hit_matrix(items, target[rows])
         top[rows] = items[:, :SHOWN]
     return Lists(hit, top)
-
-
-def hit_matrix(
-    items: Int[np.ndarray, "batch k"], target: sp.csr_array
-) -> Bool[np.ndarray, "batch k"]:
-    """Tell for every listed item whether it is a target of its row; padding (-1) is none."""
-    n_users, n_items = target.shape
-    user = np.repeat(np.arange(n_users, dtype=np.int64), np.diff(target.indptr))
-    wanted = user * n_items + target.indices
-    listed = np.arange(n_users, dtype=np.int64)[:, None] * n_items + items
-    return np.isin(listed, wanted) & (items >= 0)
-
-
-def recall(
-    hit: Bool[np.ndarray, "n_users depth"], n_targets: Int[np.ndarray, " n_users"], *, k: int
-) -> Float[np.ndarray, " n_users"]:
-    """Return hits among the first k over min(k, targets), per user."""
-    return hit[:, :k].sum(axis=1) / np.minimum(k, n_targets)
-
-
-def plain_recall(
-    hit: Bool[np.ndarray, "n_users depth"], n_targets: Int[np.ndarray, " n_users"], *, k: int
-) -> Float[np.ndarray, " n_users"]:
-    """Return hits among the first k over all targets, per user."""
-    return hit[:, :k].sum(axis=1) / n_targets
-
-
-def ndcg(
-    hit: Bool[np.ndarray, "n_users depth"], n_targets: Int[np.ndarray, " n_users"], *, k: int
-) -> Float[np.ndarray, " n_users"]:
-    """Return the discounted gain of the first k over the best possible, per user."""
-    discount = 1.0 / np.log2(np.arange(k) + 2.0)
-    ideal = np.concatenate(([0.0], np.cumsum(discount)))
-    gain = hit[:, :k] @ discount[: hit[:, :k].shape[1]]
-    return gain / ideal[np.minimum(k, n_targets)]
