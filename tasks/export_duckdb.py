@@ -1,5 +1,6 @@
 """Export to one DuckDB file, with a comment on every table and column."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tasks.export_source import TableSource
 from tasks.export_target import sibling
 from tasks.files import sync
 
+_MEMORY = "1GB"  # beyond it DuckDB writes beside the file
 _EXPORT = "hoarfrost_export"  # says what the file is and where it comes from
 
 
@@ -20,7 +22,8 @@ def write_duckdb(tables: Sequence[TableSource], manifest: SnapshotManifest, into
     staged = sibling(into)
     for left_over in (staged, staged.with_name(f"{staged.name}.wal")):
         left_over.unlink(missing_ok=True)
-    with duckdb.connect(str(staged)) as connection:
+    shutil.rmtree(staged.with_name(f"{staged.name}.tmp"), ignore_errors=True)
+    with duckdb.connect(str(staged), config={"memory_limit": _MEMORY}) as connection:
         for table in tables:
             _write(connection, table)
         connection.execute(

@@ -26,14 +26,19 @@ class TableSource(NamedTuple):
     rows: int
 
     def reader(self) -> pa.RecordBatchReader:
-        """Return a new stream over all rows, in the order of the files; memory stays bounded."""
-        return self.dataset.scanner(
-            batch_size=_BATCH_ROWS, batch_readahead=2, fragment_readahead=1
-        ).to_reader()
+        """Return a new stream over all rows, in the order of the files."""
+        return pa.RecordBatchReader.from_batches(self.dataset.schema, self.batches())
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """Yield all rows, in the order of the files."""
-        return (batch for batch in self.reader() if batch.num_rows)
+        """Yield all rows, in the order of the files.
+
+        One row group is in memory at a time: a scanner of the whole dataset would read ahead of
+        a slow target by a gigabyte.
+        """
+        for file in self.dataset.get_fragments():
+            for group in file.split_by_row_group():
+                batches = group.to_batches(schema=self.dataset.schema, batch_size=_BATCH_ROWS)
+                yield from (batch for batch in batches if batch.num_rows)
 
 
 def open_tables(

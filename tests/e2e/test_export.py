@@ -277,12 +277,12 @@ import tasks.export_{sink} as module
 from tasks.export import export_snapshot
 from tasks.export_source import TableSource
 
-reader = TableSource.reader
+batches = TableSource.batches
 def dying(self):
     if self.name == "similar_items":
         os.kill(os.getpid(), signal.SIGKILL)
-    return reader(self)
-TableSource.reader = dying
+    return batches(self)
+TableSource.batches = dying
 export_snapshot(Path(sys.argv[1]), "{sink}", into=sys.argv[2])
 """
 
