@@ -14,6 +14,7 @@ from tasks.ledger import append, read_ledger
 from tasks.lock import lake_lock
 from tasks.registry import fetch_model
 from tasks.registry_state import read_aliases, reconcile, ruling, show
+from tasks.remote_snapshot import point_latest_remote
 from tasks.snapshot import latest_snapshot, point_latest, snapshots, verify_snapshot
 from tasks.tracking import connect
 
@@ -106,6 +107,8 @@ def roll_back(config: NightlyConfig, to: str | None, reason: str) -> Decision:
         fetch_model(config, target.model_version)
         entry = _rolled_back(entries, now, target, reason)
         _decide(lake, client, name, entry)
+        if config.publish.target is not None:
+            point_latest_remote(config.publish, target)
         point_latest(lake, target, backwards=True)
         _read_back(lake, client, name, entry)
     return Decision(

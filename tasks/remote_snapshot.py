@@ -152,8 +152,22 @@ def _check_sizes(remote: ObjectStore, snapshot: SnapshotManifest) -> None:
         )
 
 
-def _point_latest(remote: ObjectStore, snapshot: SnapshotManifest) -> bool:
-    """Set latest.json, unless it shows a later run date; others may be doing the same."""
+def point_latest_remote(config: PublishConfig, snapshot: SnapshotManifest) -> None:
+    """Point latest.json back to a snapshot that is whole there.
+
+    Raises:
+        DamagedSnapshotError: it is not there, or a file has another size.
+        ObjectStoreError: the store cannot be reached or refuses.
+    """
+    remote = open_store(config)
+    _check_sizes(remote, snapshot)
+    _point_latest(remote, snapshot, backwards=True)
+
+
+def _point_latest(
+    remote: ObjectStore, snapshot: SnapshotManifest, *, backwards: bool = False
+) -> bool:
+    """Set latest.json; only backwards if it shows a later run date. Others may do the same."""
     ours = Pointer(
         snapshot_id=snapshot.snapshot_id, run_date=snapshot.run_date,
         path=_prefix(snapshot.snapshot_id),
@@ -162,7 +176,7 @@ def _point_latest(remote: ObjectStore, snapshot: SnapshotManifest) -> bool:
         shown, e_tag = _pointer(remote)
         if shown == ours:  # also where our own write was taken and its answer lost
             return True
-        if shown is not None and shown.run_date > ours.run_date:
+        if shown is not None and shown.run_date > ours.run_date and not backwards:
             return False
         try:
             remote.swap(LATEST, (ours.model_dump_json() + "\n").encode(), e_tag)

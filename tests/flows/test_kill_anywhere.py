@@ -1,6 +1,6 @@
 """Kill materialising and publishing at random moments: tables come out the same, latest opens.
 
-``HOARFROST_KILLS`` says how often (25). A failure names the seed; ``HOARFROST_KILL_SEED`` draws
+``HOARFROST_KILLS`` says how often (10). A failure names the seed; ``HOARFROST_KILL_SEED`` draws
 the same moments again.
 """
 
@@ -29,7 +29,7 @@ from tests.bucket import bucket_of, point_to, s3_server
 from tests.flows import kill_anywhere
 from tests.snapshot_bytes import snapshot_bytes
 
-N_KILLS = int(os.environ.get("HOARFROST_KILLS", "25"))
+N_KILLS = int(os.environ.get("HOARFROST_KILLS", "10"))
 SEED = int(os.environ.get("HOARFROST_KILL_SEED", str(random.randrange(10**6))))
 TARGET = "s3://tables/shop"
 MADE = ("materialise", "check", "publish")

@@ -13,7 +13,6 @@ from models.elsa_form import ELSAForm
 from models.elsa_interface import ELSARecommender
 from models.fold_in import fold_in_split
 from models.metric import evaluate
-from tests.models.largest_tensor import LargestTensor
 from tests.models.strategies import histories
 
 N_USERS, N_ITEMS = 60, 40
@@ -258,11 +257,14 @@ def test_defect_7_trains_after_the_device_was_set():
 
 
 def test_defect_8_similar_items_take_sources_by_items():
-    """Nothing has a third dimension of factors."""
-    recommender = of_random_factors(300, 0, 32)
-    with LargestTensor() as largest:
-        recommender.similar_items(5, 10)
-    assert largest.numel == 300 * 32  # the factors themselves: 10 sources x 300 items are fewer
+    """Nothing of 10 sources x items x factors, which would be 37 MB."""
+    recommender = of_random_factors(4000, 0, 32)
+    recommender.similar_items(5, 10)  # compiled once
+    tracemalloc.start()
+    recommender.similar_items(5, 10, sources=list(range(10)))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10 * 4000 * 32 * 4
 
 
 @given(n_items=st.integers(2, 9), N=st.integers(1, 12), seed=st.integers(0, 9999), data=st.data())
