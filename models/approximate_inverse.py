@@ -9,7 +9,7 @@ import scipy.sparse as sp
 import torch
 from jaxtyping import Float
 
-from models.inverse_kernel import improved_columns, inverse_columns, residual_norms
+from models.inverse_kernel import improved_columns, residual_norms
 
 _LOG_TOLERANCE = -7.0
 _PIECE = 64  # columns a thread makes at once
@@ -47,22 +47,6 @@ def minimal_residual_inverse(
         worst = np.argsort(-norms, kind="stable")[:n_worst]
         M = _improve(L, M, np.sort(worst[norms[worst] > 0.0]), budget)
     return M
-
-
-def truncated_inverse(L: sp.csc_array, *, budget: int) -> sp.csc_array:
-    """Return the largest entries of the exact inverse of L.
-
-    Columns are solved one by one; no more than a small multiple of the budget is held.
-
-    Args:
-        L: unit lower triangular, sorted indices, float32.
-        budget: most entries.
-    """
-    parts, columns = _parts(L), np.arange(L.shape[0])
-    nothing = sp.csc_array(L.shape, dtype=np.float32)
-    return _replace(
-        nothing, columns, budget, lambda piece, bar: inverse_columns(*parts, piece, bar)
-    )
 
 
 def mean_square_residual(L: sp.csc_array, M: sp.csc_array) -> float:

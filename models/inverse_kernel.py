@@ -59,28 +59,6 @@ def improved_columns(
 
 
 @compiled
-def inverse_columns(
-    L_indptr: np.ndarray, L_rows: np.ndarray, L_data: np.ndarray, columns: np.ndarray, bar: float
-) -> Out:
-    """Return columns of the exact inverse, without entries under the bar."""
-    n = len(L_indptr) - 1
-    x = np.zeros(n)
-    below = np.arange(n)
-    lengths, rows, values = _room(len(columns))
-    used = 0
-    for c, j in enumerate(columns):
-        x[j:] = 0.0
-        x[j] = 1.0
-        for k in range(j, n):
-            if x[k] != 0.0:
-                for place in range(L_indptr[k] + 1, L_indptr[k + 1]):  # the diagonal is first
-                    x[L_rows[place]] -= L_data[place] * x[k]
-        rows, values, lengths[c] = _emit(x, below[j:], bar, rows, values, used)
-        used += lengths[c]
-    return lengths, rows[:used], values[:used]
-
-
-@compiled
 def _room(n_columns: int) -> Out:
     size = 16 * n_columns
     return np.zeros(n_columns, np.int64), np.empty(size, np.int32), np.empty(size, np.float32)

@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 import scipy.sparse as sp
 
-from models.approximate_inverse import minimal_residual_inverse, truncated_inverse
+from models.approximate_inverse import minimal_residual_inverse
 from models.cholesky_factor import cholmod_factor, dense_factor
 from models.ease import check_l2
 from models.gram import Rows, row_shards
@@ -13,7 +13,6 @@ from models.incomplete_cholesky import Factor, gram_norms, incomplete_cholesky
 from models.item_item import SparseItemItem
 
 Factorizer = Literal["icf", "cholmod", "dense"]
-Inverter = Literal["minimal_residual", "truncated"]
 
 
 def fit_sansa(
@@ -24,7 +23,6 @@ def fit_sansa(
     n_scans: int = 4,
     n_finetune_steps: int = 2,
     factorizer: Factorizer = "icf",
-    inverter: Inverter = "minimal_residual",
 ) -> SparseItemItem:
     """Return SANSA: two sparse factors whose product is about EASE's B minus the identity.
 
@@ -42,8 +40,6 @@ def fit_sansa(
         n_scans: passes of the approximate inverse; three or more.
         n_finetune_steps: passes over its worst columns.
         factorizer: incomplete in compiled loops, sparse by SuiteSparse, or dense by LAPACK.
-        inverter: minimal residuals as published, or the exact inverse cut to the same size,
-            which ignores n_scans and n_finetune_steps.
 
     Raises:
         ValueError: l2 is not positive, density not in (0, 1], or a weight is not finite.
@@ -56,12 +52,9 @@ def fit_sansa(
     rows = _stacked(X)
     factor = _factor(rows, l2, max(density, 2.0 / rows.shape[1]), factorizer)
     budget = int(np.ceil(max(density * rows.shape[1], 2.0) * rows.shape[1]))
-    if inverter == "truncated":
-        K = truncated_inverse(factor.L, budget=budget)
-    else:
-        K = minimal_residual_inverse(
-            factor.L, budget=budget, n_scans=n_scans, n_finetune_steps=n_finetune_steps
-        )
+    K = minimal_residual_inverse(
+        factor.L, budget=budget, n_scans=n_scans, n_finetune_steps=n_finetune_steps
+    )
     return joined_weights(factor, K)
 
 

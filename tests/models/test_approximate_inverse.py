@@ -5,11 +5,7 @@ import pytest
 import scipy.sparse as sp
 import torch
 
-from models.approximate_inverse import (
-    mean_square_residual,
-    minimal_residual_inverse,
-    truncated_inverse,
-)
+from models.approximate_inverse import mean_square_residual, minimal_residual_inverse
 
 
 def unit_lower(n, density, seed=0):
@@ -49,17 +45,6 @@ def test_residual_is_that_of_the_product():
     L, M = unit_lower(40, 0.3), unit_lower(40, 0.3, seed=1)
     R = np.eye(40) - L.toarray().astype(np.float64) @ M.toarray()
     assert mean_square_residual(L, M) == pytest.approx(np.mean(np.sum(R**2, axis=0)))
-
-
-@pytest.mark.parametrize("budget", [300, 1500])
-def test_truncated_inverse_keeps_the_largest_entries_of_the_inverse(budget, monkeypatch):
-    """Also where a selection is due after every few columns."""
-    L = unit_lower(150, 0.05)
-    inverse = np.linalg.inv(L.toarray().astype(np.float64))
-    expected = np.where(np.abs(inverse) >= np.sort(np.abs(inverse), axis=None)[-budget], inverse, 0)
-    np.testing.assert_allclose(truncated_inverse(L, budget=budget).toarray(), expected, atol=1e-6)
-    monkeypatch.setattr("models.approximate_inverse._LEAST_ROOM", 1)
-    np.testing.assert_allclose(truncated_inverse(L, budget=budget).toarray(), expected, atol=1e-6)
 
 
 def test_budget_is_kept_and_threads_change_nothing(monkeypatch):
