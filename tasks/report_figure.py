@@ -4,6 +4,7 @@ All places are percentages of the drawing, so it stretches while lines and dots 
 size. Every drawing says in words what it shows.
 """
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -15,6 +16,7 @@ from data_contracts.manifests import Interval
 from tasks.report_number import Form
 
 _EDGE = 3.0  # per cent left free at every side of a line drawing, for its dots
+_FLATTENS = 4.0  # times all others: more is above the axis
 
 
 class Point(NamedTuple):
@@ -67,11 +69,25 @@ def value_range(series: Sequence[Series], *, from_zero: bool, most: float | None
         most: where the axis ends; None lets the values say.
     """
     points = [point for each in series for point in each.points]
+    if from_zero and most is None and (first := beyond(series)) is not None:
+        points = [point for point in points if point is not first]
     low = 0.0 if from_zero else min(_ends(point)[0] for point in points)
     high = max(_ends(point)[1] for point in points) if most is None else most
     if high <= low:
         return Scale(low, low + 1.0) if from_zero else Scale(low, low)
     return Scale(low, high)
+
+
+def beyond(series: Sequence[Series]) -> Point | None:
+    """Return the first night of a single series if it would flatten all others.
+
+    The first night of a lake takes all that the log held until then.
+    """
+    if len(series) != 1 or len(series[0].points) < 2:
+        return None
+    first, *others = series[0].points
+    most = max(point.value for point in others)
+    return first if first.value > _FLATTENS * most > 0 else None
 
 
 def line_figure(series: Sequence[Series], *, values: Scale, form: Form, label: str) -> Markup:
@@ -88,7 +104,7 @@ def line_figure(series: Sequence[Series], *, values: Scale, form: Form, label: s
     """
     days = [point.day.toordinal() for each in series for point in each.points]
     x = Scale(min(days), max(days), _EDGE, 100 - _EDGE)
-    y = Scale(values.low, values.high, 100 - 3 * _EDGE, 3 * _EDGE)
+    y = Scale(values.low, values.high, 100 - _EDGE, _EDGE)
     stretched = Markup("").join(
         part for k, each in reversed(list(enumerate(series))) for part in _lines(each, k, x, y)
     )
@@ -172,18 +188,19 @@ def _lines(series: Series, k: int, x: Scale, y: Scale) -> Iterator[Markup]:
 
 def _dots(series: Series, k: int, x: Scale, y: Scale, form: Form) -> Iterator[Markup]:
     for point in series.points:
-        last = point is series.points[-1]
+        last, above = point is series.points[-1], point.value > y.high
         yield Markup(
-            '<circle class="line-{}" cx="{}%" cy="{}%" r="{}"><title>{}, {}: {}</title></circle>'
+            '<circle class="line-{}{}" cx="{}%" cy="{}%" r="{}"><title>{}, {}: {}</title></circle>'
         ).format(
-            k, x(point.day.toordinal()), y(point.value), 4 if last else 1.6,
+            k, " above-axis" if above else "", x(point.day.toordinal()), y(point.value),
+            4 if last or above else 1.6,
             point.day, series.name, form(point.value),
         )  # fmt: skip
 
 
 def _runs(points: Sequence[Point]) -> Iterator[list[Point]]:
     """Yield the stretches without a hole; a hole is longer than the shortest pause."""
-    pauses = [(b.day - a.day).days for a, b in zip(points, points[1:], strict=False)]
+    pauses = [(b.day - a.day).days for a, b in itertools.pairwise(points)]
     run = [points[0]]
     for pause, point in zip(pauses, points[1:], strict=True):
         if pause > min(pauses):

@@ -32,10 +32,19 @@ def signed(value: float) -> str:
 
 def amount(value: float, unit: str) -> str:
     """Return a cost with its unit: seconds and megabytes to a decimal, all else whole."""
-    if not math.isfinite(value):
-        return NOTHING
+    return f"{_cost(value, unit)}\N{NO-BREAK SPACE}{unit}" if math.isfinite(value) else NOTHING
+
+
+def amounts(low: float, high: float, unit: str) -> str:
+    """Return a range of costs with its unit, or the one cost."""
+    if low == high or not math.isfinite(low):
+        return amount(high, unit)
+    return f"{_cost(low, unit)} to {amount(high, unit)}"
+
+
+def _cost(value: float, unit: str) -> str:
     decimals = 1 if unit in {"s", "MB"} and value < 100 else 0
-    return f"{value:,.{decimals}f} {unit}"
+    return f"{value:,.{decimals}f}"
 
 
 def bounds(interval: Interval, form: Form = figure) -> str:

@@ -13,7 +13,7 @@ from data_contracts.manifests import Interval
 from data_contracts.plan import Outcome
 from data_contracts.report import NightReport
 from tasks import report_number
-from tasks.report_figure import range_figure, side, whisker_figure, whisker_scale
+from tasks.report_figure import Scale, range_figure, side, whisker_figure, whisker_scale
 from tasks.report_panel import panels, quarantined, trend_table
 
 _MODELS = ("challenger", "champion", "popularity")
@@ -42,8 +42,6 @@ class _Gain(NamedTuple):
 class _Comparison(NamedTuple):
     against: str
     gains: tuple[_Gain, ...]
-    low: float
-    high: float
 
 
 def report_page(report: NightReport, earlier: Sequence[NightReport] = ()) -> str:
@@ -135,11 +133,13 @@ def _comparisons(report: NightReport) -> list[_Comparison]:
 def _comparison(against: str, gains: Mapping[str, Interval]) -> _Comparison:
     shown = {name: each for name, each in gains.items() if _is_finite(each)}
     scale = whisker_scale(list(shown.values()))
-    drawn = tuple(
-        _Gain(name, each, side(each), whisker_figure(each, scale=scale, label=_gain_text(name, each)))
-        for name, each in shown.items()
-    )  # fmt: skip
-    return _Comparison(against, drawn, scale.low, scale.high)
+    drawn = tuple(_gain(name, each, scale) for name, each in shown.items())
+    return _Comparison(against, drawn)
+
+
+def _gain(name: str, interval: Interval, scale: Scale) -> _Gain:
+    svg = whisker_figure(interval, scale=scale, label=_gain_text(name, interval))
+    return _Gain(name, interval, side(interval), svg)
 
 
 def _is_finite(interval: Interval) -> bool:
@@ -167,11 +167,8 @@ def _drift_rows(report: NightReport) -> list[tuple[str, list[str]]]:
 
 
 def _expectation(outcome: Outcome) -> Markup:
-    low, high, got = (
-        report_number.amount(value, outcome.unit)
-        for value in (outcome.low, outcome.high, outcome.got)
-    )
-    label = f"expected {low} to {high}, got {got}"
+    expected = report_number.amounts(outcome.low, outcome.high, outcome.unit)
+    label = f"expected {expected}, got {report_number.amount(outcome.got, outcome.unit)}"
     return range_figure(outcome.low, outcome.high, outcome.got, label=label)
 
 
@@ -191,5 +188,5 @@ def _environment() -> Environment:
     )
     names = ("count", "share", "figure", "signed", "amount", "bounds", "long_date")
     environment.filters |= {name: getattr(report_number, name) for name in names}
-    environment.globals["signed"] = report_number.signed  # as the form of bounds
+    environment.globals |= {"signed": report_number.signed, "amounts": report_number.amounts}
     return environment

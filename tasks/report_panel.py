@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from data_contracts.manifests import Interval
 from data_contracts.report import NightReport
-from tasks.report_figure import Point, Scale, Series, finite, line_figure, value_range
+from tasks.report_figure import Point, Scale, Series, beyond, finite, line_figure, value_range
 from tasks.report_number import NOTHING, Form, count, figure, share, short_date
 
 Read = Callable[[NightReport], float | Interval | None]
@@ -24,6 +24,7 @@ class Panel(NamedTuple):
     bottom: str
     first_day: str
     last_day: str
+    beyond: str  # what is above the axis
 
 
 class _Subject(NamedTuple):
@@ -141,7 +142,13 @@ def _panel(subject: _Subject, series: list[Series]) -> Panel:
         bottom=_axis_end(subject, values, values.low),
         first_day=short_date(days[0]),
         last_day=short_date(days[-1]) if days[-1] > days[0] else "",
+        beyond=_beyond(subject, series),
     )
+
+
+def _beyond(subject: _Subject, series: list[Series]) -> str:
+    point = beyond(series) if subject.from_zero and subject.most is None else None
+    return "" if point is None else f"{subject.form(point.value)} on {short_date(point.day)}"
 
 
 def _axis_end(subject: _Subject, values: Scale, value: float) -> str:
