@@ -99,7 +99,7 @@ def _notes(report: NightReport) -> list[str]:
     if not report.is_latest:
         notes.append("These tables are not the latest: readers see those of another night.")
     if report.drift is not None:
-        notes += [f"{warning}." for warning in report.drift.warnings]
+        notes += [f"{warning.rstrip('.')}." for warning in report.drift.warnings]
     if files := len(report.refused_files):
         notes.append(f"{_several(files, 'file of the log', 'files of the log')} refused: see Log.")
     if report.short_lists:
