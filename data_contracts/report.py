@@ -2,6 +2,8 @@
 
 from datetime import date
 
+from pydantic import Field
+
 from data_contracts.drift import Drift
 from data_contracts.frozen import Frozen
 from data_contracts.manifests import Interval, RefusedFile, Verdict
@@ -51,8 +53,11 @@ class NightReport(Frozen):
     fallback_share: float
     short_lists: int
     drift: Drift | None
-    plan: tuple[Outcome, ...]  # what was expected, and what came; empty where there was no plan
     snapshot: str  # folder of the tables
     is_latest: bool
     quarantine: str  # folder of the refused rows
     examples: tuple[UserExample, ...]
+    plan: tuple[Outcome, ...] = ()  # what was expected, and what came
+    gain_over_champion: dict[str, Interval] = Field(default={})
+    settings: dict[str, str] = Field(default={})  # of the judgement: split, seed, recall rule
+    lineage: dict[str, str] = Field(default={})  # where the tables come from

@@ -21,7 +21,7 @@ from tasks.materialising import materialise_tables
 from tasks.matrix import build_matrices
 from tasks.plan import keep_plan
 from tasks.promotion import promote_model
-from tasks.reporting import report_night
+from tasks.reporting import keep_page, report_night
 from tasks.snapshot import publish_snapshot
 from tasks.training import train_model
 
@@ -61,3 +61,4 @@ compare = _night_task(compare_lists, step="compare")
 publish = _night_task(publish_snapshot)
 tidy = _night_task(drop_old_state)
 report = _night_task(report_night)
+page = _night_task(keep_page)

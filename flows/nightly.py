@@ -3,7 +3,7 @@
 from datetime import date
 
 from prefect import flow
-from prefect.artifacts import create_markdown_artifact
+from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.runtime import flow_run
 
 from data_contracts.config import NightlyConfig
@@ -17,6 +17,7 @@ from tasks.calendar import last_complete_day
 from tasks.lake import Night
 from tasks.lock import lake_lock
 from tasks.report_text import markdown
+from tasks.reporting import PAGE
 
 
 def run_name() -> str:
@@ -53,6 +54,8 @@ def nightly(
     with lake_lock(night.lake):
         report = _run(night)
     create_markdown_artifact(markdown(report), key="night", description=f"Night of {run_date}")
+    page = (night.folder / PAGE).absolute().as_uri()
+    create_link_artifact(page, link_text=f"Night of {run_date}", key="night-page")
     if strict and report.verdict == "reject":
         raise GateRejectedError(f"the challenger was rejected: {report.reason}")
     return report
@@ -72,6 +75,8 @@ def _run(night: Night) -> NightReport:
     drift = night_tasks.compare(night, snapshot)
     published = night_tasks.publish(night, snapshot, checked)
     night_tasks.tidy(night)
-    return night_tasks.report(
+    report = night_tasks.report(
         night, ingest, history, matrices, judged, promoted, snapshot, published, drift
     )
+    night_tasks.page(night, fitted)
+    return report
