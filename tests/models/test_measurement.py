@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
+import torch
 
 from models.beyond_accuracy import Catalogue, novelty
 from models.elsa import ELSA
@@ -66,3 +67,21 @@ def test_user_who_is_asked_nothing_is_refused():
     catalogue = Catalogue(counts=np.ones(9), n_users=3)
     with pytest.raises(ValueError, match="every user must be asked an item, got 2 who are"):
         measure(np.zeros((2, 3), int), fold_in=nothing, target=nothing, catalogue=catalogue)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_lists_of_a_gpu_measure_the_same():
+    """Metrics work on lists, wherever these come from, and the lists are the same."""
+    model, shown, asked, catalogue = case(n_users=300)
+    everything = np.ones(150, dtype=bool)
+    values = [
+        measure(
+            rank_lists(model, fold_in=shown, eligible=everything, device=device),
+            fold_in=shown,
+            target=asked,
+            catalogue=catalogue,
+        )
+        for device in ("cpu", "cuda")
+    ]
+    for name, array in values[0].items():
+        np.testing.assert_array_equal(values[1][name], array, err_msg=name)
