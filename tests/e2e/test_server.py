@@ -121,7 +121,8 @@ def test_night_hands_its_training_to_the_other_worker(installation):
     top_n = pl.read_parquet(latest / "top_n" / "**" / "*.parquet")
     assert top_n["run_date"].unique().to_list() == [run_date]
     assert top_n["user_id"].n_unique() > 100
-    client = MlflowClient(installation.services.mlflow_url)
+    address = installation.services.mlflow_url
+    client = MlflowClient(address, registry_uri=address)  # earlier tests may have set another
     champion = client.get_model_version_by_alias("hoarfrost", "champion")
     assert set(top_n["model_version"].cast(pl.String)) == {champion.version}
 
