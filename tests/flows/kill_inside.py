@@ -9,6 +9,8 @@ import signal
 from datetime import date
 from pathlib import Path
 
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
 import tasks.files
 import tasks.ledger
 import tasks.promotion
@@ -65,8 +67,12 @@ def arm(point: str) -> None:
     die_before(module, "commit", when=lambda staging, *rest: staging.name == point)
 
 
-def run_until(point: str, config_path: str, run_date: str) -> None:
-    """Run one night, dying at a point; "none" lets it end."""
+def run_until(point: str, config_path: str, run_date: str, api_url: str) -> None:
+    """Run one night, dying at a point; "none" lets it end.
+
+    The Prefect API is given: what forks this process may have been started before there was one.
+    """
     if point != "none":
         arm(point)
-    nightly(load_config(Path(config_path)), date.fromisoformat(run_date))
+    with temporary_settings({PREFECT_API_URL: api_url}):
+        nightly(load_config(Path(config_path)), date.fromisoformat(run_date))

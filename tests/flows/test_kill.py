@@ -29,15 +29,9 @@ def process():
     return context.Process
 
 
-@pytest.fixture
-def shared_server(prefect_api, monkeypatch):
-    """All processes use one Prefect server: a killed night would leave its own behind."""
-    monkeypatch.setenv("PREFECT_API_URL", PREFECT_API_URL.value())
-
-
 def run_night(process, lake: Path, run_date: str, point: str) -> int:
     """Run one night in a process of its own; return its exit code."""
-    arguments = (point, str(lake / "hoarfrost.toml"), run_date)
+    arguments = (point, str(lake / "hoarfrost.toml"), run_date, PREFECT_API_URL.value())
     night = process(target=run_until, args=arguments)
     night.start()
     night.join(timeout=300)
@@ -57,7 +51,7 @@ def assert_latest_is_whole(lake: Path, expected: str | None) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("shared_server")
+@pytest.mark.usefixtures("prefect_api")  # one for all: a killed night would leave its own
 def test_killed_night_resumes_to_the_same_tables(tmp_path, process):
     """Every step is cut short once on the second night; latest stays on the first until the end."""
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
