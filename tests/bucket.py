@@ -18,17 +18,22 @@ KEY_ID = "AKIANEVERPRINTED"
 
 @contextmanager
 def s3_server() -> Iterator[str]:
-    """Serve an S3 API with the bucket ``tables``; yield its address."""
+    """Serve an S3 API with the bucket ``tables``, empty; yield its address."""
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:
         address = "http://{}:{}".format(*server.get_host_and_port())
-        urllib.request.urlopen(urllib.request.Request(f"{address}/tables", method="PUT"))
+        _ask(f"{address}/moto-api/reset", "POST")  # all servers of a process share their buckets
+        _ask(f"{address}/tables", "PUT")
         yield address
     finally:
         server.stop()
+
+
+def _ask(address: str, method: str) -> None:
+    urllib.request.urlopen(urllib.request.Request(address, method=method)).close()
 
 
 def point_to(patch: pytest.MonkeyPatch, address: str) -> None:

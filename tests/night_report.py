@@ -3,8 +3,6 @@
 from datetime import date, timedelta
 from typing import Any
 
-from pydantic import Field
-
 from data_contracts.drift import Drift, SurfaceDrift
 from data_contracts.manifests import Interval, RefusedFile
 from data_contracts.plan import Outcome
@@ -13,14 +11,6 @@ from data_contracts.report import NightReport, Recommendation, UserExample
 LAST = date(2026, 10, 26)
 REASON = "may be worse than the champion; ndcg@100 against the champion: -0.0092, tolerated 0.0104"
 METRICS = ("recall@20", "ndcg@100")
-
-
-class FullerReport(NightReport):
-    """A report that also says what was measured how, and what went in."""
-
-    gain_over_champion: dict[str, Interval] = Field(default={})
-    settings: dict[str, str] = Field(default={})
-    lineage: dict[str, str] = Field(default={})
 
 
 def interval(mean: float, half: float = 0.01) -> Interval:
@@ -66,7 +56,7 @@ def night_report(
         "table_rows": {"top_n": 96780, "similar_items": 39940}, "short_lists": 3,
         "snapshot": f"lake/snapshots/{text}", "is_latest": True, "quarantine": f"lake/{text}",
     }  # fmt: skip
-    return FullerReport.model_validate(fields | _parts(day, text) | more)
+    return NightReport.model_validate(fields | _parts(day, text) | more)
 
 
 def _parts(day: date, text: str) -> dict[str, Any]:
@@ -90,11 +80,6 @@ def _parts(day: date, text: str) -> dict[str, Any]:
         ),
         "examples": (UserExample(user_id=text, history=(text, text), recommendations=lists),),
     }
-
-
-def plain(report: NightReport) -> NightReport:
-    """The report as it is kept, without what only fuller ones hold."""
-    return NightReport.model_validate(report.model_dump(include=set(NightReport.model_fields)))
 
 
 def nights_before(n: int, day: date = LAST, **more: Any) -> list[NightReport]:

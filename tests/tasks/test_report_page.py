@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from data_contracts.manifests import Interval
 from tasks.report_page import primary_metric, report_page
-from tests.night_report import LAST, interval, night_report, nights_before, plain
+from tests.night_report import LAST, interval, night_report, nights_before
 
 VOID = {"meta", "br", "hr"}
 WORDS = "Fiorelli chain lock"
@@ -170,9 +170,9 @@ def test_gains_are_drawn_against_both():
     assert '<div class="gain open">' in page
 
 
-def test_a_report_without_the_newer_figures_is_shown_too():
+def test_a_report_without_a_champion_is_shown_too():
     """What is not known is left out."""
-    page = report_page(plain(night_report()))
+    page = report_page(night_report(gain_over_champion={}, settings={}, lineage={}))
     assert "Challenger minus the champion" not in page
     assert "Challenger minus the popular list" in page
     assert "How they were measured" not in page

@@ -10,7 +10,7 @@ import pytest
 from data_contracts.report import NightReport
 from tasks.lake import night_folder
 from tasks.report_trend import earlier_reports
-from tests.night_report import LAST, nights_before, plain
+from tests.night_report import LAST, nights_before
 
 
 def keep(lake: Path, reports: list[NightReport]) -> None:
@@ -18,7 +18,7 @@ def keep(lake: Path, reports: list[NightReport]) -> None:
     for report in reports:
         folder = night_folder(lake, report.run_date)
         folder.mkdir(parents=True)
-        (folder / "report.json").write_text(plain(report).model_dump_json(), encoding="utf-8")
+        (folder / "report.json").write_text(report.model_dump_json(), encoding="utf-8")
 
 
 def test_the_last_nights_before_the_run_date_oldest_first(tmp_path):
