@@ -1,8 +1,10 @@
 """Fixtures of the whole suite: one Prefect API, one migrated MLflow store, the real data."""
 
+import multiprocessing
 import os
 import shutil
 from collections.abc import Iterator
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,17 @@ def prefect_api() -> Iterator[None]:
         temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),  # else each flow takes 1 s
     ):
         yield
+
+
+@pytest.fixture(scope="session")
+def forkserver() -> ForkServerContext:
+    """Processes forked from one that has imported everything and done nothing.
+
+    One for all tests that kill nights: what it imports is settled when it starts.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.flows.kill_anywhere", "tests.flows.kill_inside"])
+    return context
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ def read_lake(lake: Path, started, over, said) -> None:
 def test_local_reader_sees_whole_snapshots_only(tmp_path):
     """Two readers in processes of their own."""
     publish(tmp_path, 0, keep=1)
-    context = multiprocessing.get_context("forkserver")
+    context = multiprocessing.get_context("spawn")
     started, over, said = context.Barrier(3), context.Event(), context.Queue()
     arguments = (tmp_path, started, over, said)
     readers = [context.Process(target=read_lake, args=arguments) for _ in range(2)]

@@ -1,7 +1,6 @@
 """Kill a night inside every step; start it again; the tables are those of an undisturbed night."""
 
 import functools
-import multiprocessing
 import signal
 from datetime import timedelta
 from pathlib import Path
@@ -21,18 +20,10 @@ POINTS = (
 )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def process():
-    """Start processes by forking one that has imported everything and done nothing."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.flows.kill_inside"])
-    return context.Process
-
-
-def run_night(process, lake: Path, run_date: str, point: str) -> int:
+def run_night(context, lake: Path, run_date: str, point: str) -> int:
     """Run one night in a process of its own; return its exit code."""
     arguments = (point, str(lake / "hoarfrost.toml"), run_date, PREFECT_API_URL.value())
-    night = process(target=run_until, args=arguments)
+    night = context.Process(target=run_until, args=arguments)
     night.start()
     night.join(timeout=300)
     return night.exitcode
@@ -52,13 +43,13 @@ def assert_latest_is_whole(lake: Path, expected: str | None) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("prefect_api")  # one for all: a killed night would leave its own
-def test_killed_night_resumes_to_the_same_tables(tmp_path, process):
+def test_killed_night_resumes_to_the_same_tables(tmp_path, forkserver):
     """Every step is cut short once on the second night; latest stays on the first until the end."""
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
     for lake in (undisturbed, killed):
         sample = write_sample_lake(lake, seed=7, n_users=400, n_items=150, n_days=8)
     first, second = (str(sample.run_date + timedelta(days=n)) for n in (-1, 0))
-    run = functools.partial(run_night, process)
+    run = functools.partial(run_night, forkserver)
     assert run(undisturbed, first, "none") == run(killed, first, "none") == 0
     before, _ = latest_snapshot(killed)
     for point in POINTS:

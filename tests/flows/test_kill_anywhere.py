@@ -70,11 +70,9 @@ class Prepared(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory, migrated_mlflow):
+def prepared(tmp_path_factory, migrated_mlflow, forkserver):
     """Prepare a lake; what is done to it is done in processes forked from one that did nothing."""
     lake = tmp_path_factory.mktemp("killed")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.flows.kill_anywhere"])
     sample = write_sample_lake(lake, seed=7, n_users=150, n_items=80, n_days=7)
     config = lake / "hoarfrost.toml"
     text = config.read_text(encoding="utf-8").replace("# target =", f'target = "{TARGET}"  #')
@@ -83,11 +81,11 @@ def prepared(tmp_path_factory, migrated_mlflow):
     shutil.copy(migrated_mlflow, lake / "mlflow" / "mlflow.db")
     nights = [(config, sample.run_date + timedelta(days=ago)) for ago in (-1, 0)]
     for night in nights:
-        process = context.Process(target=kill_anywhere.prepare, args=night)
+        process = forkserver.Process(target=kill_anywhere.prepare, args=night)
         process.start()
         process.join()
         assert process.exitcode == 0
-    lone = Prepared(lake, context, nights[1], "")
+    lone = Prepared(lake, forkserver, nights[1], "")
     assert lone.finish(night=nights[0])[0] == 0
     with reading(lake) as (folder, _):
         return lone._replace(first=folder.name)

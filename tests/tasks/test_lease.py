@@ -22,7 +22,7 @@ def hold(lake, snapshot_id, ready):
 @pytest.fixture
 def reader(tmp_path):
     """A process that holds a lease on snapshot s1."""
-    context = multiprocessing.get_context("forkserver")
+    context = multiprocessing.get_context("spawn")
     ready = context.Event()
     process = context.Process(target=hold, args=(tmp_path, "s1", ready))
     process.start()

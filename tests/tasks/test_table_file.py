@@ -272,7 +272,7 @@ def write_within(path, limit, said):
 
 def test_a_full_disk_leaves_no_file_and_a_sentence(tmp_path):
     """The kernel refuses the write, as it does where a disk or a quota is full."""
-    path, context = tmp_path / "part.parquet", multiprocessing.get_context("forkserver")
+    path, context = tmp_path / "part.parquet", multiprocessing.get_context("spawn")
     said = context.Queue()
     child = context.Process(target=write_within, args=(path, 100_000, said))
     child.start()
