@@ -20,6 +20,7 @@ def history_schema(user_id_type: IdType, item_id_type: IdType) -> pa.DataFrameSc
                 pl.Float32, weight, description="The same of the events before the held-out days."
             ),
             "first_seen": pa.Column(pl.Datetime("us", "UTC"), description="First event."),
+            "last_seen": pa.Column(pl.Datetime("us", "UTC"), description="Last event."),
             "n_events": pa.Column(pl.UInt32, pa.Check.ge(1), description="Events."),
         },
         strict=True,

@@ -83,6 +83,7 @@ class MatrixManifest(Manifest):
     n_items: int
     n_interactions: int
     n_heldout_users: int
+    n_users_without_target: int  # back since the cut, with nothing new: they are not judged
     n_shards: int
     vocabulary_sha256: str
     cut: date  # training sees the days before it, judging the days from it on

@@ -22,6 +22,7 @@ class MetItem(Frozen):
     weight: float
     events: int
     first_day: date  # in the time zone of the log
+    last_day: date
 
 
 class UserList(Frozen):

@@ -35,11 +35,11 @@ def user_story(story: UserStory, *, as_json: bool) -> None:
 
 def _history(story: UserStory) -> None:
     say("\nHistory", f" {len(story.history)} items")
-    rows = Table("item", "title", "weight", "events", "since", box=None)
+    rows = Table("item", "title", "weight", "events", "first", "last", box=None)
     for met in story.history:
         rows.add_row(
             str(met.item_id), met.title or "", f"{met.weight:.3f}", str(met.events),
-            str(met.first_day),
+            str(met.first_day), str(met.last_day),
         )  # fmt: skip
     OUT.print(rows)
 

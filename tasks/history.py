@@ -81,7 +81,7 @@ def read_events(night: Night, run_dates: Sequence[date], name: str) -> tuple[pl.
 
 
 def weigh(night: Night, events: pl.DataFrame) -> pl.DataFrame:
-    """Return one row per user and item: decayed and capped weights, first event, number of events.
+    """Return one row per user and item: decayed and capped weights, first and last event, their number.
 
     An event of weight w and age a days adds w 0.5^(a / half-life); age counts from the end
     of the run date. However old, what has a weight never falls to 0: the item was met.
@@ -108,6 +108,7 @@ def weigh(night: Night, events: pl.DataFrame) -> pl.DataFrame:
             weight=pl.col("fixed").sum(),
             weight_before_cut=pl.col("fixed").filter("before").sum(),
             first_seen=pl.col("timestamp").min(),
+            last_seen=pl.col("timestamp").max(),
             n_events=pl.len().cast(pl.UInt32),
         )
         .sort("pair")
@@ -121,6 +122,7 @@ def weigh(night: Night, events: pl.DataFrame) -> pl.DataFrame:
         items["item_id"].gather(summed["pair"] % max(len(items), 1)),
         *capped,
         "first_seen",
+        "last_seen",
         "n_events",
     )
 

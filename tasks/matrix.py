@@ -3,6 +3,7 @@
 import functools
 import logging
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ import polars as pl
 import scipy.sparse as sp
 
 from data_contracts.errors import HoarfrostError, TooLittleDataError
+from data_contracts.interactions import day_start
 from data_contracts.manifests import HistoryManifest, MatrixManifest
 from models.split import temporal_holdout
 from tasks.files import digest
@@ -41,6 +43,7 @@ class Counts(NamedTuple):
     users: int
     interactions: int
     held_out_users: int
+    users_without_target: int  # back since the cut, but nothing to ask
 
 
 def build_matrices(night: Night, history: HistoryManifest) -> MatrixManifest:
@@ -104,12 +107,13 @@ def _open(place: Path, name: str) -> sp.csr_array:
 def _build(night: Night, history: HistoryManifest, staging: Path, key: str) -> MatrixManifest:
     vocabulary = _vocabulary(night)
     names = [entry.path for entry in history.files]
-    counts = []
+    counts, since = [], day_start(night.cut, night.config.interactions.time_zone)
+    share = night.config.evaluation.fold_in_share
     for shard, name in enumerate(track(names, "building matrices")):
         rows = pl.read_parquet(night.step("history") / name)
         place = staging / shard_name(shard)
         place.mkdir()
-        counts.append(write_shard(place, rows, vocabulary, night.config.evaluation.fold_in_share))
+        counts.append(write_shard(place, rows, vocabulary, since, share))
     totals = Counts(*(sum(column) for column in zip(*counts, strict=True)))
     rows_of = {
         str(path.relative_to(staging)): count.users
@@ -121,6 +125,7 @@ def _build(night: Night, history: HistoryManifest, staging: Path, key: str) -> M
         step="matrices", run_date=night.run_date, key=key, files=entries(staging, rows_of),
         n_users=totals.users, n_items=vocabulary.height, n_interactions=totals.interactions,
         n_heldout_users=totals.held_out_users, n_shards=len(names),
+        n_users_without_target=totals.users_without_target,
         vocabulary_sha256=digest({"item_ids": vocabulary["item_id"].to_list()}), cut=night.cut,
     )  # fmt: skip
 
@@ -141,7 +146,11 @@ def _items(night: Night) -> pl.Series:
 
 
 def write_shard(
-    place: Path, history: pl.DataFrame, vocabulary: pl.DataFrame, fold_in_share: float
+    place: Path,
+    history: pl.DataFrame,
+    vocabulary: pl.DataFrame,
+    cut: datetime,
+    fold_in_share: float,
 ) -> Counts:
     """Write users and the four matrices of one history shard; return its sizes."""
     users = history.select(pl.col("user_id").unique(maintain_order=True))
@@ -165,8 +174,9 @@ def write_shard(
         ("target", weight, target),
     ):
         _save(place, name, user[mask], item[mask], values[mask], shape)
-    n_held_out = len(np.unique(user[target]))
-    return Counts(users.height, int((weight > 0).sum()), n_held_out)
+    back = history["last_seen"].ge(cut).to_numpy()[order] & (weight > 0)
+    n_back, n_asked = len(np.unique(user[back])), len(np.unique(user[target]))
+    return Counts(users.height, int((weight > 0).sum()), n_asked, n_back - n_asked)
 
 
 def _save(

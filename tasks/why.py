@@ -181,6 +181,7 @@ def _met(night: Night, rows: pl.DataFrame, titles: dict[Id, str | None]) -> tupl
             weight=row["weight"],
             events=row["n_events"],
             first_day=row["first_seen"].astimezone(zone).date(),
+            last_day=row["last_seen"].astimezone(zone).date(),
         )
         for row in rows.iter_rows(named=True)
     )

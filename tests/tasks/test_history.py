@@ -84,6 +84,7 @@ def test_weights_decay_from_the_run_date_and_are_capped(lake):
     assert got["ann", "tea"]["weight"] == 6.0
     assert got["ann", "tea"]["n_events"] == 4
     assert got["ann", "tea"]["first_seen"] == at(-20)
+    assert got["ann", "tea"]["last_seen"] == at(3)
     assert (manifest.users, manifest.interactions) == (4, len(expected) - 1)
 
 

@@ -38,16 +38,21 @@ HISTORIES = st.dictionaries(
 )
 
 
+def last(is_before):
+    """The last event of an entry: before the cut if all of its weight is of that time."""
+    return START - timedelta(hours=1) if is_before == 1 else START + timedelta(hours=9)
+
+
 def history_of(entries):
     """A history shard, sorted as histories are."""
     rows = [
-        (user, item, weight, weight * is_before, START + timedelta(hours=hour), 1)
+        (user, item, weight, weight * is_before, START + timedelta(hours=hour), last(is_before), 1)
         for (user, item), (weight, is_before, hour) in sorted(entries.items())
     ]
     schema = {
         "user_id": pl.String, "item_id": pl.String, "weight": pl.Float32,
         "weight_before_cut": pl.Float32, "first_seen": pl.Datetime("us", "UTC"),
-        "n_events": pl.UInt32,
+        "last_seen": pl.Datetime("us", "UTC"), "n_events": pl.UInt32,
     }  # fmt: skip
     return pl.DataFrame(rows, schema=schema, orient="row")
 
@@ -67,7 +72,7 @@ def test_every_matrix_is_that_of_a_dense_computation(tmp_path_factory, entries):
     """Weights at their places, the held-out items by the split, nothing else."""
     place = tmp_path_factory.mktemp("shards")
     (place / shard_name(0)).mkdir()
-    counts = write_shard(place / shard_name(0), history_of(entries), VOCABULARY, 0.5)
+    counts = write_shard(place / shard_name(0), history_of(entries), VOCABULARY, START, 0.5)
     shard = load_shard(place, 0)
     users = sorted({user for user, _ in entries})
     assert shard.users.to_list() == users
@@ -87,7 +92,9 @@ def test_every_matrix_is_that_of_a_dense_computation(tmp_path_factory, entries):
     }
     for name in MATRICES:
         np.testing.assert_array_equal(getattr(shard, name).toarray(), expected[name], err_msg=name)
-    assert counts == (len(users), np.count_nonzero(weight), int(asked.any(axis=1).sum()))
+    back, judged = (weight > before).any(axis=1), asked.any(axis=1)
+    sizes = len(users), np.count_nonzero(weight), judged.sum(), (back & ~judged).sum()
+    assert counts == sizes
 
 
 @settings(max_examples=15)
@@ -96,7 +103,7 @@ def test_arrays_are_canonical(tmp_path_factory, entries):
     """Sorted, without zeros or repeats, float32, one index type: what every reader expects."""
     place = tmp_path_factory.mktemp("shards")
     (place / shard_name(0)).mkdir()
-    write_shard(place / shard_name(0), history_of(entries), VOCABULARY, 0.8)
+    write_shard(place / shard_name(0), history_of(entries), VOCABULARY, START, 0.8)
     shard = load_shard(place, 0)
     for X in (getattr(shard, name) for name in MATRICES):
         assert X.has_canonical_format

@@ -46,7 +46,7 @@ def test_user_has_history_lists_and_reasons(made):
         ("i0", "Title of i0", 1),
         ("i1", "Title of i1", 1),
     ]
-    assert {met.first_day for met in story.history} == {DAY}
+    assert {(met.first_day, met.last_day) for met in story.history} == {(DAY, DAY)}
     assert [each.surface for each in story.lists] == ["home", "mail"]
     first, second = story.lists[0].items
     assert (first.rank, first.item_id, first.title, first.because_item_id) == (
