@@ -2,12 +2,10 @@
 
 import functools
 import logging
-import time
 from datetime import date
 from pathlib import Path
 
 from mlflow import MlflowClient
-from mlflow.entities import Metric
 
 from data_contracts.errors import GateRejectedError
 from data_contracts.ledger import LedgerEntry
@@ -18,12 +16,14 @@ from data_contracts.manifests import (
     TrainManifest,
 )
 from tasks.config_digest import whole_config_digest
+from tasks.judging import CHALLENGER
 from tasks.lake import Night
 from tasks.ledger import append, read_ledger, standing_before
+from tasks.lineage import log_lineage
 from tasks.registry import fetch_model, register_model
 from tasks.registry_state import reconcile, ruling, show
 from tasks.steps import content_digest, run_step
-from tasks.tracking import connect
+from tasks.tracking import connect, log_changed
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ def _promote(
         entry = by_hand
         logger.info("promote: decided by hand (%s: %s)", entry.action, entry.reason)
     champion, previous = entry.champion, entry.previous
-    _log_verdict(client, train.mlflow_run_id, judge, challenger)
+    _log_verdict(client, night, train.mlflow_run_id, judge, matrices, challenger)
     logger.info("promote: %s, champion is version %s (%s)", judge.verdict, champion, judge.reason)
     registered = fetch_model(night.config, champion)
     return PromoteManifest(
@@ -121,18 +121,33 @@ def choose_champion(
                 "from: nothing was published"
             )
         return challenger, None
-    if judge.verdict == "promote" and challenger != standing.champion:
+    if judge.promotes and challenger != standing.champion:
         return challenger, standing.champion
     return standing.champion, standing.previous
 
 
-def _log_verdict(client: MlflowClient, run_id: str, judge: JudgeManifest, version: str) -> None:
+def _log_verdict(
+    client: MlflowClient,
+    night: Night,
+    run_id: str,
+    judge: JudgeManifest,
+    matrices: MatrixManifest,
+    version: str,
+) -> None:
+    """The run holds the figures of all models; the logged model its own, by their plain names.
+
+    They were measured on the fit that has not seen the held-out days, also where the logged
+    model is a refit on all days.
+    """
     for tag, value in (("verdict", judge.verdict), ("reason", judge.reason), ("version", version)):
         client.set_tag(run_id, f"hoarfrost.{tag}", value)
-    now = int(time.time() * 1000)
-    figures = [
-        Metric(f"{model}_{name.replace('@', '_at_')}", interval.mean, now, 0)
+    held_out = log_lineage(client, run_id, night, matrices)
+    means = {
+        model: {name: interval.mean for name, interval in metrics.items()}
         for model, metrics in judge.metrics.items()
-        for name, interval in metrics.items()
-    ]
-    client.log_batch(run_id, figures)
+    }
+    compared = {f"{model}_{name}": mean for model in means for name, mean in means[model].items()}
+    log_changed(client, run_id, compared, dataset=held_out)
+    model_id = client.get_model_version(night.config.mlflow.registered_model, version).model_id
+    mine = means.get(CHALLENGER, {})
+    log_changed(client, run_id, mine, model_id=model_id, dataset=held_out)

@@ -11,6 +11,7 @@ from typing import Any
 import mlflow
 import numpy as np
 import pandas as pd
+from mlflow.exceptions import MlflowException
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 
@@ -20,9 +21,9 @@ class Recommender(PythonModel):
     def load_context(self, context: PythonModelContext) -> None:
         """Open factors, shape (n_items, n_factors) with unit rows, memory-mapped."""
         artifacts = context.artifacts
-        self.A = np.load(artifacts["factors"], mmap_mode="r")
-        counts = np.load(artifacts["counts"], mmap_mode="r")
-        alpha, beta = np.load(artifacts["tempering"])
+        self.A = np.load(artifacts["factors"], mmap_mode="r", allow_pickle=False)
+        counts = np.load(artifacts["counts"], mmap_mode="r", allow_pickle=False)
+        alpha, beta = np.load(artifacts["tempering"], allow_pickle=False)
         self.known = counts > 0
         self.input_scale = np.maximum(counts, 1.0) ** -alpha
         self.output_scale = np.maximum(counts, 1.0) ** beta
@@ -36,8 +37,14 @@ class Recommender(PythonModel):
         model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,
     ) -> list[dict[str, list[Any]]]:
-        """Return item ids and scores, best first, for the list in every row of column item_ids."""
+        """Return item ids and scores, best first, for the list in every row of column item_ids.
+
+        Raises:
+            MlflowException: n is not positive.
+        """
         n = int((params or {}).get("n", 20))
+        if n < 1:
+            raise MlflowException.invalid_parameter_value(f"n must be positive, got {n}")
         return [self._recommend(list(history), n) for history in model_input["item_ids"]]
 
     def _recommend(self, history: list[str | int], n: int) -> dict[str, list[Any]]:
