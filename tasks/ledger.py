@@ -10,12 +10,16 @@ import os
 import socket
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from pydantic import ValidationError
 
 from data_contracts.errors import ContractViolationError
 from data_contracts.ledger import LedgerEntry, LedgerLine
-from tasks.files import sync, write_text
+from tasks.files import sync
+
+_SEAL = b',"seal":"'  # what the last field of a line begins with
+_MEND = "restore the file from a copy"
 
 
 def ledger_path(lake: Path) -> Path:
@@ -38,27 +42,46 @@ def read_lines(lake: Path) -> list[LedgerLine]:
     Raises:
         ContractViolationError: a line is not a decision, or its seal does not fit.
     """
-    path = ledger_path(lake)
-    if not path.exists():
-        return []
-    lines: list[LedgerLine] = []
-    texts = path.read_text(encoding="utf-8").split("\n")
-    for number, text in enumerate(texts[:-1], start=1):  # after the last newline it is torn
-        line = _parsed(text, path, number)
-        if line.seal != _seal(line, lines[-1].seal if lines else ""):
-            raise ContractViolationError(
-                f"{path} line {number} was changed after it was written, or a line before it was "
-                "changed, added or taken out: restore the file from a copy"
-            )
-        lines.append(line)
+    lines, problem = whole_lines(lake)
+    if problem is not None:
+        raise ContractViolationError(problem)
     return lines
 
 
-def _parsed(text: str, path: Path, number: int) -> LedgerLine:
+def whole_lines(lake: Path) -> tuple[list[LedgerLine], str | None]:
+    """Return the lines before the first one that does not fit, and a sentence on that one.
+
+    A seal covers the bytes of a line as they were written, so it holds whatever fields later
+    versions know, and a changed blank shows. Lines taken off the end do not show here: the
+    aliases then stand for a decision that the ledger does not have.
+    """
+    path = ledger_path(lake)
+    lines: list[LedgerLine] = []
+    for number, content in enumerate(_finished(path), start=1):
+        before = lines[-1].seal if lines else ""
+        line = _parsed(content)
+        if line is None:
+            return lines, f"{path} line {number} is not a decision: {content[:200]!r}; {_MEND}"
+        sealed = content.rpartition(_SEAL)[0] + b"}"
+        if content != _closed(sealed, _seal(sealed, before)):
+            return lines, (
+                f"{path} line {number} was changed after it was written, or a line before it was "
+                f"changed, added or taken out: {_MEND}"
+            )
+        lines.append(line)
+    return lines, None
+
+
+def _finished(path: Path) -> list[bytes]:
+    """Return the lines but for the last one if a crash has torn it, maybe inside a letter."""
+    return path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+
+
+def _parsed(content: bytes) -> LedgerLine | None:
     try:
-        return LedgerLine.model_validate_json(text)
-    except ValidationError as error:
-        raise ContractViolationError(f"{path} line {number} is not a decision: {text}") from error
+        return LedgerLine.model_validate_json(content)
+    except ValidationError:
+        return None
 
 
 def standing_before(entries: list[LedgerEntry], run_date: date) -> LedgerEntry | None:
@@ -72,26 +95,40 @@ def standing_before(entries: list[LedgerEntry], run_date: date) -> LedgerEntry |
 
 
 def append(lake: Path, entry: LedgerEntry) -> None:
-    """Append a decision, unless it is already the newest one of its run date."""
+    """Append a decision, unless it is already the newest one of its run date.
+
+    The line is on the disk when this returns; the caller holds the lock of the lake.
+
+    Raises:
+        ContractViolationError: the ledger was changed by somebody.
+    """
     lines = read_lines(lake)
     same_night = [line.entry for line in lines if line.entry.run_date == entry.run_date]
     if same_night and same_night[-1] == entry:
         return
     path = ledger_path(lake)
-    _drop_torn_line(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    line = LedgerLine(entry=entry, at=datetime.now(UTC), by=_author(), seal="")
-    sealed = line.model_copy(update={"seal": _seal(line, lines[-1].seal if lines else "")})
-    with path.open("a", encoding="utf-8") as file:
-        file.write(sealed.model_dump_json() + "\n")
+    with path.open("ab") as file:
+        _drop_torn_line(path, file)
+        file.write(_sealed(entry, lines[-1].seal if lines else ""))
         file.flush()
         os.fsync(file.fileno())
     sync(path.parent)
 
 
-def _seal(line: LedgerLine, before: str) -> str:
-    content = line.model_dump_json(exclude={"seal"})
-    return hashlib.sha256(f"{before}\n{content}".encode()).hexdigest()
+def _sealed(entry: LedgerEntry, before: str) -> bytes:
+    line = LedgerLine(entry=entry, at=datetime.now(UTC), by=_author(), seal="")
+    content = line.model_dump_json(exclude={"seal"}).encode()
+    return _closed(content, _seal(content, before)) + b"\n"
+
+
+def _closed(content: bytes, seal: str) -> bytes:
+    """Return the line of a file: its content with the seal as the last field."""
+    return content[:-1] + _SEAL + seal.encode() + b'"}'
+
+
+def _seal(content: bytes, before: str) -> str:
+    return hashlib.sha256(before.encode() + b"\n" + content).hexdigest()
 
 
 def _author() -> str:
@@ -102,6 +139,6 @@ def _author() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
-def _drop_torn_line(path: Path) -> None:
-    if path.exists() and not (text := path.read_text(encoding="utf-8")).endswith("\n") and text:
-        write_text(path, text[: text.rfind("\n") + 1])
+def _drop_torn_line(path: Path, file: BinaryIO) -> None:
+    content = path.read_bytes()
+    file.truncate(content.rfind(b"\n") + 1)

@@ -1,6 +1,7 @@
 """Aliases against ledger: the ledger decides, the aliases follow, a stranger's hand is reported."""
 
 import logging
+from typing import Literal, NamedTuple
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
@@ -11,6 +12,7 @@ from data_contracts.ledger import LedgerEntry
 logger = logging.getLogger(__name__)
 ALIASES = ("challenger", "champion", "previous")
 Aliases = dict[str, str | None]  # alias -> version
+_ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
 def ruling(entries: list[LedgerEntry]) -> LedgerEntry | None:
@@ -23,25 +25,50 @@ def read_aliases(client: MlflowClient, name: str) -> Aliases:
     return {alias: _version(client, name, alias) for alias in ALIASES}
 
 
+class Standing(NamedTuple):
+    """What the aliases are, held against the ledger."""
+
+    state: Literal["agree", "behind", "moved"]  # behind: a kill came between ledger and aliases
+    sentence: str = ""  # what disagrees, and the command that mends it
+
+
+def compare(shown: Aliases, name: str, entries: list[LedgerEntry]) -> Standing:
+    """Hold the aliases of a registered model against the ledger of a lake.
+
+    A decision is written to the ledger first and then shown by the aliases, so after a kill
+    every alias shows either the last decision or the one before it. Anything else was done by
+    somebody else: a person in MLflow, or another lake that moves the same model. The lock of a
+    lake keeps two nights on one lake apart, not two lakes on one registry.
+    """
+    now = ruling(entries)
+    expected, before = _aliases(now), _aliases(ruling(entries[:-1]))
+    if shown == expected:
+        return Standing("agree")
+    if now is None:
+        return Standing("moved", _without_ledger(name, shown))
+    foreign = [alias for alias in ALIASES if shown[alias] not in (expected[alias], before[alias])]
+    if foreign:
+        return Standing("moved", _disagreement(name, foreign[0], shown, now))
+    return Standing(
+        "behind",
+        f"the last decision is in the ledger and the aliases of {name} do not show all of it: "
+        f"the next night or decision moves them, or run: {_command(now)}",
+    )
+
+
 def reconcile(client: MlflowClient, name: str, entries: list[LedgerEntry]) -> bool:
     """Finish what a kill left between ledger and registry; return whether there was anything.
 
-    A decision is written to the ledger first and then shown by the aliases, so after a kill
-    every alias shows either the last decision or the one before it.
-
     Raises:
-        ContractViolationError: an alias shows neither: somebody moved it.
+        ContractViolationError: an alias shows neither the last decision nor the one before:
+            somebody moved it; or there are aliases and no ledger.
     """
+    standing = compare(read_aliases(client, name), name, entries)
+    if standing.state == "agree":
+        return False
     now = ruling(entries)
-    if now is None:
-        return False
-    shown, expected = read_aliases(client, name), _aliases(now)
-    if shown == expected:
-        return False
-    before = _aliases(ruling(entries[:-1]))
-    foreign = [alias for alias in ALIASES if shown[alias] not in (expected[alias], before[alias])]
-    if foreign:
-        raise ContractViolationError(_disagreement(name, foreign[0], shown, now))
+    if standing.state == "moved" or now is None:
+        raise ContractViolationError(standing.sentence)
     show(client, name, now)
     logger.warning("registry: aliases of %s moved to where the ledger has them", name)
     return True
@@ -54,6 +81,17 @@ def show(client: MlflowClient, name: str, entry: LedgerEntry) -> None:
             client.set_registered_model_alias(name, alias, version)
         elif _version(client, name, alias) is not None:
             client.delete_registered_model_alias(name, alias)
+
+
+def has_version(client: MlflowClient, name: str, version: str) -> bool:
+    """Tell whether the registry has a version: somebody may have deleted it there."""
+    try:
+        client.get_model_version(name, version)
+    except MlflowException as error:
+        if error.error_code in _ABSENT:
+            return False
+        raise
+    return True
 
 
 def _aliases(entry: LedgerEntry | None) -> Aliases:
@@ -70,16 +108,37 @@ def _version(client: MlflowClient, name: str, alias: str) -> str | None:
     try:
         return str(client.get_model_version_by_alias(name, alias).version)
     except MlflowException as error:
-        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+        if error.error_code in _ABSENT:
             return None
         raise
 
 
+def _command(entry: LedgerEntry) -> str:
+    if entry.action == "rollback":
+        return f"hoarfrost rollback --to {entry.snapshot}"
+    if entry.action == "promote":
+        force = " --force" * entry.forced
+        return f"hoarfrost promote --version {entry.champion} --reason '...'{force}"
+    return f"hoarfrost run --date {entry.run_date}"
+
+
 def _disagreement(name: str, alias: str, shown: Aliases, entry: LedgerEntry) -> str:
-    expected = _aliases(entry)[alias]
+    got, expected = (
+        "no version" if version is None else f"version {version}"
+        for version in (shown[alias], _aliases(entry)[alias])
+    )
     return (
-        f"the registry and the ledger disagree: alias {alias} of {name} points to version "
-        f"{shown[alias]}, the decision of {entry.run_date} says {expected}. To go on with the "
-        f"ledger's: hoarfrost promote --version {entry.champion} --reason '...' --force; to accept "
+        f"the registry and the ledger disagree: alias {alias} of {name} points to {got}, the "
+        f"decision of {entry.run_date} says {expected}. To go on with the ledger's: "
+        f"hoarfrost promote --version {entry.champion} --reason '...' --force; to accept "
         f"another champion, name its version there"
+    )
+
+
+def _without_ledger(name: str, shown: Aliases) -> str:
+    found = ", ".join(f"{alias} is version {version}" for alias, version in shown.items())
+    return (
+        f"the registry has aliases of {name} ({found}) and the ledger of this lake has no "
+        "decision: another lake moves that model, or the ledger was lost. Set registered_model "
+        "in [mlflow] to a name of this lake's own, or bring state/promotions.jsonl back"
     )

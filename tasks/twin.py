@@ -1,5 +1,6 @@
 """Whether tonight's challenger is a model again that somebody rolled back."""
 
+import logging
 from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
@@ -16,7 +17,10 @@ from tasks.config_digest import whole_config_digest
 from tasks.contender import Contender
 from tasks.lake import Night
 from tasks.registry import fetch_model
+from tasks.registry_state import has_version
+from tasks.tracking import connect
 
+logger = logging.getLogger(__name__)
 SAME_LISTS = 0.9  # share of items in common that makes two models twins
 _N_USERS, _N_TOP = 2000, 20
 
@@ -30,17 +34,34 @@ class BadVersion(NamedTuple):
 
 
 def bad_versions(entries: Sequence[LedgerEntry], run_date: date) -> list[BadVersion]:
-    """Return the versions rolled back before a night and not promoted by a person since."""
-    made_with = {each.challenger: each.config_digest for each in entries if each.action == "night"}
+    """Return the versions that were rolled back before a night and are still marked."""
+    return marked([entry for entry in entries if entry.run_date < run_date])
+
+
+def marked(entries: Sequence[LedgerEntry]) -> list[BadVersion]:
+    """Return the versions that were rolled back, oldest mark first.
+
+    A mark goes when a person makes the version champion again, or one that a night held as its
+    twin: somebody has looked at it. Any other version leaves it, however good.
+    """
     bad: dict[str, BadVersion] = {}
+    nights: dict[str, LedgerEntry] = {}  # version -> its night's last decision
     for entry in entries:
-        if entry.run_date >= run_date:
+        if entry.action == "night":
+            nights[entry.challenger] = entry
             continue
-        if entry.action == "promote":
-            bad.clear()  # a person has looked at it
-        if (version := entry.bad_version) is not None:
-            bad[version] = BadVersion(version, entry.reason, made_with.get(version, ""))
+        held = nights[entry.champion].reason if entry.champion in nights else ""
+        for version in list(bad):
+            if version == entry.champion or _twin_of(version) in held:
+                del bad[version]
+        if (gone := entry.bad_version) is not None:
+            made_with = nights[gone].config_digest if gone in nights else ""
+            bad[gone] = BadVersion(gone, entry.reason, made_with)
     return list(bad.values())
+
+
+def _twin_of(version: str) -> str:
+    return f"of its lists are those of version {version}, which was rolled back"
 
 
 def find_twin(
@@ -56,16 +77,20 @@ def find_twin(
     A twin has nearly the same lists; or it comes from the same configuration and its lists are
     nearer to those of the bad version than to the champion's.
     """
-    X = fold_in[:_N_USERS]
+    X, name = fold_in[:_N_USERS], night.config.mlflow.registered_model
+    client = connect(night.config)
     for version, reason, config_digest in bad:
+        if not has_version(client, name, version):
+            logger.warning("judge: version %s, once rolled back, is gone: no twins of it", version)
+            continue
         other = contender.from_registry(fetch_model(night.config, version), item_ids, night.lake)
         share, of_champion = _same(challenger, other, X), _same(challenger, champion, X)
         unchanged = config_digest == whole_config_digest(night) and share > of_champion
         if share >= SAME_LISTS or unchanged:
             return (
-                f"{share:.0%} of its lists are those of version {version}, which was rolled back "
-                f"({reason}), {of_champion:.0%} the champion's, and the configuration is "
-                f"{'the same' if unchanged else 'another'}; mend it, or promote it by hand"
+                f"{share:.0%} {_twin_of(version)} ({reason}), {of_champion:.0%} the champion's, "
+                f"and the configuration is {'the same' if unchanged else 'another'}; mend it, or "
+                "promote it by hand"
             )
     return None
 
