@@ -12,6 +12,7 @@ from cyclopts import App, Parameter
 from data_contracts.config import NightlyConfig, load_config
 from data_contracts.errors import ConfigError, HoarfrostError
 from flows import display
+from flows.cli_import import import_log
 from flows.cli_model import evaluate, tune
 from flows.cli_plan import plan
 from flows.cli_registry import promote, rollback
@@ -45,6 +46,7 @@ app.command(plan)
 app.command(query)
 app.command(export)
 app.command(why)
+app.command(import_log, name="import")
 app.command(evaluate)
 app.command(tune)
 app.command(promote)
