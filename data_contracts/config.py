@@ -204,12 +204,26 @@ class EvaluationConfig(Frozen):
 class GateConfig(Frozen):
     """What a challenger must show against the champion."""
 
-    primary: Literal["recall@20", "recall@50", "ndcg@100"] = "ndcg@100"
+    primary: Literal[
+        "recall@20", "recall@50", "ndcg@20", "ndcg@100", "map@20", "mrr@20", "hit_rate@20"
+    ] = "ndcg@100"
     """The metric that decides."""
     margin: NonNegativeFloat = 0.05
     """Tolerated loss of that metric, relative to the champion's."""
-    min_users: PositiveInt = 100
-    """Fewer judged users are no evidence."""
+    min_users: PositiveInt = 1200
+    """Fewer judged users are no evidence; from so many on a loss as large as the margin shows."""
+    power: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.8
+    """Probability of finding a loss as large as the margin, below which nothing can be judged."""
+    unjudged: Literal["hold", "promote"] = "hold"
+    """What becomes of a challenger that cannot be judged."""
+    max_coverage_loss: Share = 0.3
+    """Tolerated loss of coverage@20, relative to the champion's."""
+    max_popularity_rise: NonNegativeFloat = 0.5
+    """Tolerated rise of popularity_lift@20; 1 is as much as the popularity of histories."""
+    max_fallback_rise: Share = 0.05
+    """Tolerated rise of the share of judged users for whom the model knows nothing."""
+    max_list_change: Share = 1.0
+    """Largest share of the first 20 that may differ from the champion's, else it is held."""
 
 
 class TablesConfig(Frozen):

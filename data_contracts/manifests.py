@@ -107,6 +107,16 @@ class Interval(Frozen):
     mean: float
     low: float
     high: float
+    standard_error: float | None = None  # None of a single user
+    n_users: int | None = None  # for whom the metric is defined
+
+
+class SegmentFigure(Frozen):
+    """The mean of a metric in one segment of users, or one tier of items."""
+
+    mean: float
+    standard_error: float | None  # None of a single user
+    n_users: int
 
 
 class JudgeManifest(Manifest):
@@ -114,11 +124,15 @@ class JudgeManifest(Manifest):
 
     verdict: Verdict
     reason: str
+    promotes: bool  # the challenger becomes champion: the verdict's doing, or gate.unjudged's
     n_users: int
     incumbent_version: str | None
     metrics: dict[str, dict[str, Interval]]  # model -> metric -> mean with interval
     gain_over_popularity: dict[str, Interval]
     gain_over_champion: dict[str, Interval]
+    detectable: dict[str, float]  # metric -> smallest difference that so many users show
+    segments: dict[str, dict[str, dict[str, SegmentFigure]]]  # segmentation -> segment -> model
+    exposure: dict[str, dict[str, float]]  # model, or "interactions" -> tier -> share of places
     settings: dict[str, str]  # split, recall rule, item universe, seed
 
 

@@ -12,13 +12,14 @@ from rich.logging import RichHandler
 from rich.table import Table
 from rich.text import Text
 
-from data_contracts.answer import LakeStatus, LogCheck, QueryResult
+from data_contracts.answer import LogCheck, QueryResult
 from data_contracts.report import NightReport, UserExample
-from tasks.report_text import interval_text, plan_sentence
+from tasks.report_text import metric_rows, plan_sentence
 
 # no markup: a title in brackets is a title
 OUT = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 140)
 _LOGGERS = ("tasks", "models", "flows")
+_HEADLINE = ("recall@20", "ndcg@100", "coverage@20", "popularity_lift@20", "fallback_share")
 
 
 class JsonLines(logging.Formatter):
@@ -92,14 +93,12 @@ def _metrics(night: NightReport) -> None:
     OUT.print(
         f"Champion is version {night.champion_version}, judged on {night.judged_users:,} users:"
     )
-    names = list(next(iter(night.metrics.values()), {}))
-    figures = Table("model", *names, box=None)
-    for model, metrics in night.metrics.items():
-        figures.add_row(model, *(interval_text(metrics[name]) for name in names))
-    gains = (night.gain_over_popularity.get(name) for name in names)
-    figures.add_row(
-        "gain over popularity", *("" if gain is None else interval_text(gain) for gain in gains)
-    )
+    columns = {**night.metrics, "gain over popularity": night.gain_over_popularity}
+    if night.gain_over_champion:
+        columns["gain over champion"] = night.gain_over_champion
+    figures = Table("metric", *columns, box=None)
+    for row in metric_rows(columns, only=_HEADLINE):
+        figures.add_row(*row)
     OUT.print(figures)
 
 
@@ -150,24 +149,6 @@ def validation(check: LogCheck, *, as_json: bool) -> None:
         OUT.print(f"Refused {file.path} ({file.rule}): {file.reason}")
     if check.problem is not None:
         OUT.print(f"The night would stop: {check.problem}")
-
-
-def status(lake: LakeStatus, *, as_json: bool) -> None:
-    """Show a lake."""
-    if as_json:
-        print_json(lake)
-        return
-    OUT.print(f"Lake {lake.lake}\nlatest: {lake.latest or 'nothing published'}")
-    nights = Table("run date", "finished steps", "next step", box=None)
-    for night in lake.nights:
-        nights.add_row(str(night.run_date), str(len(night.finished)), night.next_step or "done")
-    OUT.print(nights)
-    ledger = Table("run date", "challenger", "verdict", "champion", "reason", box=None)
-    for entry in lake.promotions:
-        ledger.add_row(
-            str(entry.run_date), entry.challenger, entry.verdict, entry.champion, entry.reason
-        )
-    OUT.print(ledger)
 
 
 def table(result: QueryResult, *, as_json: bool) -> None:

@@ -69,10 +69,12 @@ def diversity_by_embedding(items: Lists, catalogue: Catalogue) -> PerUserValues:
     """
     if catalogue.embedding is None:
         raise ValueError("diversity by embedding needs a catalogue with embeddings, got none")
-    E = catalogue.embedding.astype(np.float64)
+    listed = _list_matrix(items, len(catalogue.embedding))
+    some, places = np.unique(listed.indices, return_inverse=True)  # of a large catalogue
+    listed = sp.csr_array((listed.data, places, listed.indptr), shape=(len(items), len(some)))
+    E = catalogue.embedding[some].astype(np.float64)
     length = np.sqrt(np.square(E).sum(axis=1, keepdims=True))
     E /= np.where(length > 0, length, 1.0)
-    listed = _list_matrix(items, len(E))
     total = np.square(listed @ E).sum(axis=1)
     n, own = np.diff(listed.indptr), listed @ (length[:, 0] > 0).astype(np.float64)
     return 1.0 - (total - own) / _or_nan(n * (n - 1.0))

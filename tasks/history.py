@@ -81,7 +81,7 @@ def read_events(night: Night, run_dates: Sequence[date], name: str) -> tuple[pl.
 
 
 def weigh(night: Night, events: pl.DataFrame) -> pl.DataFrame:
-    """Return one row per user and item: decayed and capped weights, first and last event, their number.
+    """Return one row per user and item: decayed and capped weights; first and last event, number.
 
     An event of weight w and age a days adds w 0.5^(a / half-life); age counts from the end
     of the run date. However old, what has a weight never falls to 0: the item was met.

@@ -5,26 +5,47 @@ import logging
 from pathlib import Path
 
 import numpy as np
-import scipy.sparse as sp
 
 from data_contracts.config import NightlyConfig
-from data_contracts.manifests import Interval, JudgeManifest, MatrixManifest, TrainManifest
-from models.bootstrap import paired_bootstrap
-from models.gate import Gain, decide
-from models.metric import evaluate
+from data_contracts.manifests import (
+    Interval,
+    JudgeManifest,
+    MatrixManifest,
+    TrainManifest,
+    Verdict,
+)
+from models.bootstrap import differences, estimate_all
+from models.gate import decide
 from models.popularity import Popularity
+from models.power import detectable_difference
+from models.split_result import SplitDescription
 from tasks import contender
+from tasks.catalogue import catalogue_fingerprint
+from tasks.contender import Contender
+from tasks.guards import CHANGE, gain, guards
+from tasks.held_out import HeldOut, held_out_users
 from tasks.lake import Night
 from tasks.ledger import read_ledger, standing_before
-from tasks.matrix import load_shard
+from tasks.measuring import (
+    Ground,
+    Measured,
+    PerUser,
+    exposure,
+    lay_ground,
+    list_change,
+    measure_model,
+    segment_figures,
+)
 from tasks.registry import RegisteredModel, fetch_model
 from tasks.steps import run_step
 from tasks.twin import BadVersion, bad_versions, find_twin
 from tasks.vocabulary import read_vocabulary
 
 logger = logging.getLogger(__name__)
-PerUser = dict[str, np.ndarray]  # metric -> one value per judged user
+Intervals = dict[str, Interval]
 CHALLENGER, CHAMPION, POPULARITY = "challenger", "champion", "popularity"
+DECIDING = "deciding metric"
+_NOTHING = Interval(mean=0.0, low=0.0, high=0.0)
 
 
 def judge_model(night: Night, matrices: MatrixManifest, train: TrainManifest) -> JudgeManifest:
@@ -39,6 +60,7 @@ def judge_model(night: Night, matrices: MatrixManifest, train: TrainManifest) ->
         "seed": config.seed,
         "incumbent": incumbent,
         "bad": [each._asdict() for each in bad],
+        "catalogue": catalogue_fingerprint(night),
     }
     work = functools.partial(_judge, night, matrices, incumbent, bad)
     inputs = [matrices, train]
@@ -53,129 +75,154 @@ def _judge(
     _staging: Path,
     key: str,
 ) -> JudgeManifest:
-    config = night.config
+    config, primary = night.config, night.config.gate.primary
     champion = None if incumbent is None else fetch_model(config, incumbent)
-    fold_in, target = held_out_users(night, matrices)
-    values = _score_all(night, matrices, champion, fold_in, target)
-    n_users = fold_in.shape[0]
+    contenders = _contenders(night, matrices, champion)
+    held_out = held_out_users(night, matrices)
+    ground, measured = _measure_all(night, matrices, contenders, held_out)
+    figures = _estimate(measured, config, matrices.n_items)
+    over_champion = figures.get(f"over {CHAMPION}", {})
+    over_popularity = figures[f"over {POPULARITY}"]
     saw_holdout = champion is not None and champion.trained_until >= night.cut
-    over_popularity = _gains(values, POPULARITY, config)
-    over_champion = _gains(values, CHAMPION, config) if champion is not None else {}
-    primary = config.gate.primary
-    champion_mean = _mean(values[CHAMPION][primary]) if champion is not None else 0.0
-    verdict, reason = decide(
-        metric=primary,
-        n_users=n_users,
-        min_users=config.gate.min_users,
-        over_popularity=_gain(over_popularity[primary]),
-        over_champion=_gain(over_champion[primary]) if champion is not None else None,
-        tolerated_loss=config.gate.margin * champion_mean,
-        champion_saw_holdout=saw_holdout,
-    )
-    if verdict == "promote" and (twin := _twin(night, matrices, champion, fold_in, bad)):
-        verdict, reason = "hold", twin
+    verdict, reason = _decide(config, figures, len(held_out.n_before), saw_holdout=saw_holdout)
+    if _would_promote(verdict, config) and bad and champion is not None:
+        item_ids = read_vocabulary(night.lake)["item_id"].head(matrices.n_items)
+        challenger = contender.from_step(night, "final", matrices.n_items)
+        standing = contenders[CHAMPION]
+        twin = find_twin(night, challenger, standing, item_ids, held_out.fold_in, bad)
+        verdict, reason = ("hold", twin) if twin else (verdict, reason)
     logger.info("judge: %s, %s", verdict, reason)
     return JudgeManifest(
         step="judge", run_date=night.run_date, key=key, verdict=verdict, reason=reason,
-        n_users=n_users, incumbent_version=incumbent,
-        metrics={name: _intervals(per_user, config) for name, per_user in values.items()},
+        promotes=_would_promote(verdict, config),
+        n_users=len(held_out.n_before), incumbent_version=incumbent,
+        metrics={name: figures[name] for name in measured},
         gain_over_popularity=over_popularity, gain_over_champion=over_champion,
-        settings=_settings(night),
+        detectable=_detectable(over_champion or over_popularity, config),
+        segments=segment_figures(ground, measured, primary),
+        exposure=exposure(ground, measured),
+        settings=_settings(night, matrices, held_out, contenders[CHALLENGER].known),
     )  # fmt: skip
 
 
-def _twin(
-    night: Night,
-    matrices: MatrixManifest,
-    champion: RegisteredModel | None,
-    fold_in: sp.csr_array,
-    bad: list[BadVersion],
-) -> str | None:
-    if not bad or champion is None:
-        return None
-    item_ids = read_vocabulary(night.lake)["item_id"].head(matrices.n_items)
-    challenger = contender.from_step(night, "final", matrices.n_items)
-    standing = contender.from_registry(champion, item_ids, night.lake)
-    return find_twin(night, challenger, standing, item_ids, fold_in, bad)
-
-
-def held_out_users(night: Night, matrices: MatrixManifest) -> tuple[sp.csr_array, sp.csr_array]:
-    """Return fold-in and target of the judged users, both (n_judged, n_items)."""
-    fold_ins, targets = [], []
-    for shard in range(matrices.n_shards):
-        arrays = load_shard(night.step("matrices"), shard)
-        asked = np.flatnonzero(np.diff(arrays.target.indptr))
-        fold_ins.append(arrays.fold_in[asked])
-        targets.append(arrays.target[asked])
-    fold_in = sp.csr_array(sp.vstack(fold_ins, format="csr"))
-    target = sp.csr_array(sp.vstack(targets, format="csr"))
-    n_users, most = fold_in.shape[0], night.config.evaluation.max_users
-    if n_users > most:
-        rng = np.random.default_rng(night.config.seed)
-        drawn = np.sort(rng.choice(n_users, most, replace=False))
-        fold_in, target = fold_in[drawn], target[drawn]
-    return fold_in, target
-
-
-def _score_all(
-    night: Night,
-    matrices: MatrixManifest,
-    champion: RegisteredModel | None,
-    fold_in: sp.csr_array,
-    target: sp.csr_array,
-) -> dict[str, PerUser]:
-    challenger = contender.from_step(night, "judged", matrices.n_items)
-    score = functools.partial(evaluate, fold_in=fold_in, target=target)
-    values = {
-        CHALLENGER: score(challenger.model, eligible=challenger.known),
-        POPULARITY: score(Popularity(challenger.counts), eligible=challenger.known),
-    }
+def _contenders(
+    night: Night, matrices: MatrixManifest, champion: RegisteredModel | None
+) -> dict[str, Contender]:
+    found = {CHALLENGER: contender.from_step(night, "judged", matrices.n_items)}
     if champion is not None:
         item_ids = read_vocabulary(night.lake)["item_id"].head(matrices.n_items)
-        standing = contender.from_registry(champion, item_ids, night.lake)
-        values[CHAMPION] = score(standing.model, eligible=standing.known)
-    return values
+        found[CHAMPION] = contender.from_registry(champion, item_ids, night.lake)
+    return found
 
 
-def _intervals(per_user: PerUser, config: NightlyConfig) -> dict[str, Interval]:
-    return {name: _interval(values, config) for name, values in per_user.items()}
+def _measure_all(
+    night: Night, matrices: MatrixManifest, contenders: dict[str, Contender], held_out: HeldOut
+) -> tuple[Ground, dict[str, Measured]]:
+    challenger = contenders[CHALLENGER]
+    item_ids = read_vocabulary(night.lake)["item_id"].head(matrices.n_items)
+    ground = lay_ground(night, matrices, held_out, challenger, item_ids)
+    popular = Popularity(challenger.counts)
+    measured = {
+        name: measure_model(ground, each.model, each.known, needs_history=True)
+        for name, each in contenders.items()
+    }
+    measured[POPULARITY] = measure_model(ground, popular, challenger.known, needs_history=False)
+    return ground, measured
 
 
-def _gains(values: dict[str, PerUser], against: str, config: NightlyConfig) -> dict[str, Interval]:
-    mine, theirs = values[CHALLENGER], values[against]
-    paired = [name for name in mine if mine[name].ndim]
-    return {name: _interval(mine[name] - theirs[name], config) for name in paired}
+def _estimate(
+    measured: dict[str, Measured], config: NightlyConfig, n_items: int
+) -> dict[str, Intervals]:
+    """Return the figures of every model and of the gains, all from the same draws of users."""
+    columns = {name: each.values for name, each in measured.items()}
+    challenger = measured[CHALLENGER]
+    for name in (each for each in measured if each != CHALLENGER):
+        columns[f"over {name}"] = differences(challenger.values, measured[name].values)
+    if CHAMPION in measured:
+        change = list_change(challenger, measured[CHAMPION], n_items)
+        columns[f"over {CHAMPION}"] |= {CHANGE: change}
+    if not len(challenger.items):
+        return {name: {} for name in columns}
+    return _intervals(columns, config)
 
 
-def _interval(values: np.ndarray, config: NightlyConfig) -> Interval:
-    if values.ndim == 0 or not len(values):  # a figure of all users together has no interval
-        mean = float(values) if values.ndim == 0 else 0.0
-        return Interval(mean=mean, low=mean, high=mean)
-    mean, low, high = paired_bootstrap(
-        values,
-        n_resamples=config.evaluation.n_bootstrap,
+def _intervals(columns: dict[str, PerUser], config: NightlyConfig) -> dict[str, Intervals]:
+    flat = {(name, metric): each for name in columns for metric, each in columns[name].items()}
+    numbered = {str(place): values for place, values in enumerate(flat.values())}
+    estimates = estimate_all(
+        numbered, n_resamples=config.evaluation.n_bootstrap,
+        confidence=config.evaluation.confidence, seed=config.seed,
+    )  # fmt: skip
+    found: dict[str, Intervals] = {name: {} for name in columns}
+    for (name, metric), (mean, error, low, high, n_users) in zip(
+        flat, estimates.values(), strict=True
+    ):
+        if n_users:
+            found[name][metric] = Interval(
+                mean=mean, low=low, high=high, n_users=n_users,
+                standard_error=None if np.isnan(error) else error,
+            )  # fmt: skip
+    return found
+
+
+def _decide(
+    config: NightlyConfig, figures: dict[str, Intervals], n_users: int, *, saw_holdout: bool
+) -> tuple[Verdict, str]:
+    gate, champion = config.gate, figures.get(CHAMPION)
+    over_champion = figures.get(f"over {CHAMPION}", {})
+    standing = (champion or {}).get(gate.primary, _NOTHING).mean
+    verdict, reason = decide(
+        metric=gate.primary,
+        n_users=n_users,
+        min_users=gate.min_users,
+        over_popularity=gain(figures[f"over {POPULARITY}"].get(gate.primary, _NOTHING)),
+        over_champion=None if champion is None else gain(over_champion.get(gate.primary, _NOTHING)),
+        tolerated_loss=gate.margin * standing,
+        champion_saw_holdout=saw_holdout,
+        guards=guards(gate, over_champion, champion or {}),
         confidence=config.evaluation.confidence,
-        seed=config.seed,
+        power=gate.power,
     )
-    return Interval(mean=mean, low=low, high=high)
+    if verdict == "cannot judge" and _would_promote(verdict, config):
+        reason = f"{reason}; promoted all the same (gate.unjudged)"
+    return verdict, reason
 
 
-def _gain(interval: Interval) -> Gain:
-    return Gain(interval.mean, interval.low, interval.high)
+def _would_promote(verdict: Verdict, config: NightlyConfig) -> bool:
+    return verdict == "promote" or (verdict == "cannot judge" and config.gate.unjudged == "promote")
 
 
-def _mean(values: np.ndarray) -> float:
-    return float(values.mean()) if len(values) else 0.0
-
-
-def _settings(night: Night) -> dict[str, str]:
-    evaluation = night.config.evaluation
+def _detectable(gains: Intervals, config: NightlyConfig) -> dict[str, float]:
+    confidence, power = config.evaluation.confidence, config.gate.power
     return {
-        "split": f"temporal, last {evaluation.holdout_days} day(s) held out from {night.cut}",
-        "new users": f"first {evaluation.fold_in_share:.0%} of their items shown, the rest asked",
-        "recall rule": "hits / min(k, targets)",
-        "item universe": "all items of the vocabulary",
-        "seed": str(night.config.seed),
+        name: detectable_difference(each.standard_error, confidence=confidence, power=power)
+        for name, each in gains.items()
+        if each.standard_error is not None
+    }
+
+
+def _settings(
+    night: Night, matrices: MatrixManifest, held_out: HeldOut, known: np.ndarray
+) -> dict[str, str]:
+    evaluation, n_all = night.config.evaluation, matrices.n_heldout_users
+    unknown = int((~known[held_out.target.indices]).sum())
+    description = SplitDescription(
+        split=f"temporal: everything before {night.cut} is known, items first met in the "
+        f"{evaluation.holdout_days} day(s) from then on are asked; new users are shown the first "
+        f"{evaluation.fold_in_share:.0%} of theirs",
+        leak="none",
+        item_universe="all items of the vocabulary",
+        seed=night.config.seed,
+        n_users=len(held_out.n_before),
+        n_users_without_target=matrices.n_users_without_target,
+        n_targets=held_out.target.nnz,
+        n_targets_unknown=unknown,
+    )
+    drawn = len(held_out.n_before) < n_all
+    return description.words() | {
+        DECIDING: night.config.gate.primary,
+        "drawn": f"{len(held_out.n_before)} of {n_all} users" if drawn else "all users",
         "intervals": f"paired bootstrap, {evaluation.n_bootstrap} resamples",
         "confidence": f"{evaluation.confidence:.0%}",
+        "power": f"{night.config.gate.power:.0%}, of finding the detectable differences",
     }

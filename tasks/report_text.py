@@ -1,6 +1,6 @@
 """The night's report as Markdown, for Prefect, MLflow and people with an editor."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from data_contracts.drift import Drift, SurfaceDrift
 from data_contracts.manifests import Interval
@@ -17,10 +17,9 @@ def _lines(report: NightReport) -> Iterator[str]:
     yield f"# Night of {report.run_date}: {report.verdict}\n"
     yield f"{report.reason}. The tables come from version {report.champion_version}.\n"
     yield f"## Figures on {report.judged_users} held-out users\n"
-    names = list(next(iter(report.metrics.values()), {}))
-    yield f"| model | {' | '.join(names)} |\n|---|{'---|' * len(names)}"
-    for model, metrics in report.metrics.items():
-        yield f"| {model} | {' | '.join(interval_text(metrics[name]) for name in names)} |"
+    yield f"| metric | {' | '.join(report.metrics)} |\n|---|{'---|' * len(report.metrics)}"
+    for name, *cells in metric_rows(report.metrics):
+        yield f"| {name} | {' | '.join(cells)} |"
     yield "\n## Log\n"
     yield f"{report.accepted} of {report.rows} rows accepted.\n"
     yield "| rule | rows |\n|---|---|"
@@ -69,6 +68,26 @@ def range_text(expected: Range | Outcome) -> str:
         for value in (expected.low, expected.high)
     )
     return low if low == high else f"{low} to {high}"
+
+
+def metric_rows(
+    models: Mapping[str, Mapping[str, Interval]], only: Collection[str] | None = None
+) -> Iterator[tuple[str, ...]]:
+    """Yield a metric's name and its figure of every model, empty where it is not known.
+
+    Args:
+        models: model -> metric -> figure.
+        only: metrics to take; by default all.
+    """
+    for name in dict.fromkeys(name for figures in models.values() for name in figures):
+        if only is None or name in only:
+            yield (
+                name,
+                *(
+                    interval_text(figures[name]) if name in figures else ""
+                    for figures in models.values()
+                ),
+            )
 
 
 def interval_text(interval: Interval) -> str:

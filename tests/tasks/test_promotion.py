@@ -15,12 +15,14 @@ STANDING = LedgerEntry(
 )  # fmt: skip
 
 
-def judged(verdict):
+def judged(verdict, *, promotes=None):
     """A judge's manifest with this verdict."""
+    promotes = verdict == "promote" if promotes is None else promotes
     return JudgeManifest(
         step="judge", run_date=date(2026, 9, 2), key="", verdict=verdict, reason="because",
         n_users=1, incumbent_version="4", metrics={}, gain_over_popularity={},
-        gain_over_champion={}, settings={},
+        gain_over_champion={}, settings={}, promotes=promotes,
+        detectable={}, segments={}, exposure={},
     )  # fmt: skip
 
 
@@ -31,6 +33,12 @@ def judged(verdict):
 def test_only_a_promotion_changes_the_champion(verdict, champion, previous):
     """Held or rejected, the champion stays and so does the one before."""
     assert choose_champion(judged(verdict), "5", STANDING) == (champion, previous)
+
+
+def test_challenger_that_cannot_be_judged_is_promoted_where_the_gate_says_so():
+    """The configuration has decided, the verdict stays what it is."""
+    judge = judged("cannot judge", promotes=True)
+    assert choose_champion(judge, "5", STANDING) == ("5", "4")
 
 
 @pytest.mark.parametrize("verdict", ["promote", "hold", "cannot judge"])
