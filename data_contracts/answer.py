@@ -4,7 +4,7 @@ from datetime import date
 from typing import Any, Literal
 
 from data_contracts.frozen import Frozen
-from data_contracts.ledger import LedgerEntry
+from data_contracts.ledger import LedgerLine
 from data_contracts.manifests import RefusedFile
 
 
@@ -51,12 +51,25 @@ class NightStatus(Frozen):
     next_step: str | None
 
 
+class RegistryStatus(Frozen):
+    """The aliases as MLflow has them: versions, None where one is not set."""
+
+    model: str
+    challenger: str | None
+    champion: str | None
+    previous: str | None
+
+
 class LakeStatus(Frozen):
-    """What a lake holds."""
+    """What a lake holds, and whether tables, registry and ledger agree."""
 
     lake: str
     latest: str | None
-    model_version: str | None
+    model_version: str | None  # that the tables come from
     snapshots: tuple[str, ...]
     nights: tuple[NightStatus, ...]
-    promotions: tuple[LedgerEntry, ...]
+    promotions: tuple[LedgerLine, ...]  # lines of the ledger, up to the first that was changed
+    whole: bool  # every line of the ledger fits its seal
+    registry: RegistryStatus | None  # None: it could not be asked
+    problems: tuple[str, ...]  # what disagrees, and the command that mends it
+    notes: tuple[str, ...]  # what will follow by itself, or could not be seen

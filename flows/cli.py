@@ -10,8 +10,8 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from data_contracts.config import NightlyConfig, load_config
-from data_contracts.errors import ConfigError, HoarfrostError
-from flows import display
+from data_contracts.errors import ConfigError, ContractViolationError, HoarfrostError
+from flows import display, display_registry
 from flows.cli_import import import_log
 from flows.cli_model import evaluate, tune
 from flows.cli_plan import plan
@@ -29,8 +29,12 @@ QUIET = {  # no telemetry; our own log lines in place of Prefect's, also in the 
     "PREFECT_LOGGING_LEVEL": "CRITICAL",
 }
 EXIT_CODES = (
+PATIENCE = {  # of a look at the registry; a night waits longer
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+}
     "Exit codes: 0 done, 1 unexpected, 2 usage or configuration, 3 contract broken, "
-    "4 too little data, 5 gate rejected, 6 another night holds the lock."
+    "4 too little data, 5 gate rejected, 6 another night or decision holds the lock."
 )
 app = App(
     name="hoarfrost",
@@ -125,13 +129,18 @@ def validate(
 
 @app.command
 def status(*, config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
-    """Show nights, snapshots and promotions of the lake.
+    """Show nights, snapshots, registry and ledger; exit code 3 where they disagree.
 
     Example: hoarfrost status --json
     """
     from tasks.status import lake_status
 
-    display.status(lake_status(Path(load_config(config).lake)), as_json=json)
+    for name, value in PATIENCE.items():
+        os.environ.setdefault(name, value)
+    found = lake_status(load_config(config))
+    display_registry.status(found, as_json=json)
+    if found.problems:
+        sys.exit(ContractViolationError.exit_code)
 
 
 def _night(config: NightlyConfig, day: date, *, strict: bool, json: bool) -> None:

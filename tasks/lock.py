@@ -13,11 +13,15 @@ from data_contracts.errors import LakeLockedError
 def lake_lock(lake: Path) -> Iterator[None]:
     """Hold the lake's lock; the kernel lets it go when the process ends, however it ends.
 
+    Nights and decisions by hand hold it, so of two on one lake one is told. On a file system
+    shared by machines it does what that file system's flock does. Two lakes that move one
+    registered model are not kept apart by it: see tasks.registry_state.compare.
+
     Raises:
         LakeLockedError: another process holds it.
     """
     path = lake / "state" / "night.lock"
-    with _held(path, f"another night holds the lake {lake}"):
+    with _held(path, f"another night holds the lake {lake}, or a promotion or rollback"):
         yield
 
 

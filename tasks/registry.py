@@ -18,6 +18,7 @@ from tasks.files import digest, sha256_of
 from tasks.lake import Night
 from tasks.ledger import ledger_path
 from tasks.logged_model import PARTS, ArrayFiles, log_model
+from tasks.registry_state import ABSENT
 from tasks.tracking import connect
 from tasks.vocabulary import read_vocabulary
 
@@ -42,7 +43,7 @@ def fetch_model(config: NightlyConfig, version: str) -> RegisteredModel:
     """Return a registered version; it is read from the registry and never from memory.
 
     Raises:
-        ContractViolationError: the registry has no such version.
+        ContractViolationError: the registry has no such version, or does not answer.
     """
     client, name = connect(config), config.mlflow.registered_model
     try:
@@ -50,8 +51,10 @@ def fetch_model(config: NightlyConfig, version: str) -> RegisteredModel:
         folder = Path(mlflow.artifacts.download_artifacts(f"models:/{name}/{version}"))
     except MlflowException as error:
         raise ContractViolationError(
-            f"the ledger {ledger_path(Path(config.lake))} names version {version} of model {name} "
-            "and the registry does not have it: bring the registry back, or move the ledger away"
+            f"version {version} of model {name} must be in the registry, got {_why(error)}: name "
+            f"another version; or, if the ledger {ledger_path(Path(config.lake))} names this one, "
+            "bring the registry back, or promote another: hoarfrost promote --version V --reason "
+            "'...' --force"
         ) from error
     factors, counts, tempering = (_load_part(folder / "artifacts", part) for part in PARTS)
     item_ids = (folder / "artifacts" / "item_ids.json").read_text(encoding="utf-8")
@@ -65,6 +68,11 @@ def fetch_model(config: NightlyConfig, version: str) -> RegisteredModel:
         tempering=tempering,
         item_ids=json.loads(item_ids),
     )
+
+
+def _why(error: MlflowException) -> str:
+    """Return a few words; the message of a server that is away holds its address."""
+    return "none" if error.error_code in ABSENT else f"no answer ({error.error_code})"
 
 
 def _load_part(folder: Path, part: str) -> np.ndarray:

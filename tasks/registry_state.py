@@ -12,7 +12,7 @@ from data_contracts.ledger import LedgerEntry
 logger = logging.getLogger(__name__)
 ALIASES = ("challenger", "champion", "previous")
 Aliases = dict[str, str | None]  # alias -> version
-_ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
 def ruling(entries: list[LedgerEntry]) -> LedgerEntry | None:
@@ -88,7 +88,7 @@ def has_version(client: MlflowClient, name: str, version: str) -> bool:
     try:
         client.get_model_version(name, version)
     except MlflowException as error:
-        if error.error_code in _ABSENT:
+        if error.error_code in ABSENT:
             return False
         raise
     return True
@@ -108,7 +108,7 @@ def _version(client: MlflowClient, name: str, alias: str) -> str | None:
     try:
         return str(client.get_model_version_by_alias(name, alias).version)
     except MlflowException as error:
-        if error.error_code in _ABSENT:
+        if error.error_code in ABSENT:
             return None
         raise
 

@@ -81,7 +81,8 @@ def test_night_status_and_query_in_json(shop):
     assert all(json.loads(line)["message"] for line in night.stderr.splitlines())
     status = json.loads(hoarfrost("status", "--config", config, "--json").stdout)
     assert status["latest"] == Path(report["snapshot"]).name
-    assert [entry["verdict"] for entry in status["promotions"]] == [report["verdict"]]
+    assert [line["entry"]["verdict"] for line in status["promotions"]] == [report["verdict"]]
+    assert (status["whole"], status["problems"], status["notes"]) == (True, [], [])
     sql = "SELECT count(*) AS n FROM top_n JOIN items USING (item_id)"
     (row,) = json.loads(hoarfrost("query", sql, "--config", config, "--json").stdout)
     assert row["n"] == report["table_rows"]["top_n"]
