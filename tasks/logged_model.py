@@ -11,6 +11,7 @@ import pandas as pd
 import polars as pl
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelStatus
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import Array
@@ -20,6 +21,7 @@ from tasks.lake import Night
 
 PARTS = ("factors", "counts", "tempering")
 ArrayFiles = dict[str, Path]  # part -> npy file
+_MODELS = "models:/"
 _DIGEST_TAG = "hoarfrost.digest"
 _PYFUNC = Path(__file__).with_name("recommender_pyfunc.py")
 
@@ -59,6 +61,15 @@ def log_model(night: Night, run_id: str, files: ArrayFiles, item_ids: pl.Series)
             tags={_DIGEST_TAG: content, "run_date": str(night.run_date)},
         )
     return str(info.model_uri)
+
+
+def logged_model_id(version: ModelVersion) -> str | None:
+    """Return the logged model behind a version; None where the version was made from a folder.
+
+    MLflow's registry in a database keeps the source of a version and drops its model_id.
+    """
+    source = str(version.source)
+    return source.removeprefix(_MODELS) if source.startswith(f"{_MODELS}m-") else None
 
 
 def _logged_before(client: MlflowClient, run_id: str, content: str) -> str | None:

@@ -20,6 +20,7 @@ from tasks.judging import CHALLENGER
 from tasks.lake import Night
 from tasks.ledger import append, read_ledger, standing_before
 from tasks.lineage import log_lineage
+from tasks.logged_model import logged_model_id
 from tasks.registry import fetch_model, register_model
 from tasks.registry_state import reconcile, ruling, show
 from tasks.steps import content_digest, run_step
@@ -148,6 +149,6 @@ def _log_verdict(
     }
     compared = {f"{model}_{name}": mean for model in means for name, mean in means[model].items()}
     log_changed(client, run_id, compared, dataset=held_out)
-    model_id = client.get_model_version(night.config.mlflow.registered_model, version).model_id
-    mine = means.get(CHALLENGER, {})
+    registered = client.get_model_version(night.config.mlflow.registered_model, version)
+    mine, model_id = means.get(CHALLENGER, {}), logged_model_id(registered)
     log_changed(client, run_id, mine, model_id=model_id, dataset=held_out)
