@@ -14,6 +14,7 @@ from data_contracts.errors import ConfigError, ContractViolationError, Hoarfrost
 from flows import display, display_registry
 from flows.cli_import import import_log
 from flows.cli_model import evaluate, tune
+from flows.cli_nights import backfill
 from flows.cli_plan import plan
 from flows.cli_registry import promote, rollback
 from flows.cli_tables import export, query, why
@@ -28,11 +29,11 @@ QUIET = {  # no telemetry; our own log lines in place of Prefect's, also in the 
     "PREFECT_LOGGING_EXTRA_LOGGERS": "tasks,models",
     "PREFECT_LOGGING_LEVEL": "CRITICAL",
 }
-EXIT_CODES = (
 PATIENCE = {  # of a look at the registry; a night waits longer
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
 }
+EXIT_CODES = (
     "Exit codes: 0 done, 1 unexpected, 2 usage or configuration, 3 contract broken, "
     "4 too little data, 5 gate rejected, 6 another night or decision holds the lock."
 )
@@ -46,6 +47,7 @@ Strict = Annotated[
     bool,
     Parameter(negative="", help="end with exit code 5 when the gate rejects the challenger"),
 ]
+app.command(backfill)
 app.command(plan)
 app.command(query)
 app.command(export)
@@ -133,10 +135,10 @@ def status(*, config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
 
     Example: hoarfrost status --json
     """
-    from tasks.status import lake_status
-
     for name, value in PATIENCE.items():
         os.environ.setdefault(name, value)
+    from tasks.status import lake_status
+
     found = lake_status(load_config(config))
     display_registry.status(found, as_json=json)
     if found.problems:

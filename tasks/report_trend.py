@@ -30,9 +30,9 @@ def earlier_reports(lake: Path, run_date: date, *, n: int = 28) -> list[NightRep
     if n < 1:
         raise ValueError(f"n must be positive, got {n}")
     days = [day for day in nights(lake) if day < run_date]
-    paths = {day: night_folder(lake, day) / REPORT for day in days}
-    last = [day for day in days if paths[day].is_file()][-n:]
-    read = {day: _read(paths[day]) for day in last}
+    folders = {day: night_folder(lake, day) for day in days}
+    last = [day for day in days if (folders[day] / REPORT).is_file()][-n:]
+    read = {day: read_report(folders[day]) for day in last}
     if unread := [str(day) for day, report in read.items() if report is None]:
         logger.info(
             "report: %d earlier reports of another version left out of the trends: %s",
@@ -41,8 +41,9 @@ def earlier_reports(lake: Path, run_date: date, *, n: int = 28) -> list[NightRep
     return [report for report in read.values() if report is not None]
 
 
-def _read(path: Path) -> NightReport | None:
+def read_report(folder: Path) -> NightReport | None:
+    """Return the report of a night's folder; None where there is none that can be read."""
     try:
-        return NightReport.model_validate_json(path.read_bytes())
+        return NightReport.model_validate_json((folder / REPORT).read_bytes())
     except (OSError, ValidationError):
         return None

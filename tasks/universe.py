@@ -10,9 +10,15 @@ from tasks.vocabulary import read_vocabulary
 
 
 def item_universe(night: Night, matrices: MatrixManifest) -> pl.Series:
-    """Return the ids of all items; the first ``matrices.n_items`` are the vocabulary's."""
+    """Return the ids of all items; the first ``matrices.n_items`` are the vocabulary's.
+
+    An item that nobody has met belongs to them from the day on that the catalogue calls added,
+    so that a night of the past does not list what came after it.
+    """
     known = read_vocabulary(night.lake)["item_id"].head(matrices.n_items)
-    listed = read_catalogue(night, only=[])["item_id"]
+    catalogue = read_catalogue(night, only=["added"])
+    day = pl.col("added").dt.convert_time_zone(night.config.interactions.time_zone).dt.date()
+    listed = catalogue.filter((day <= night.run_date).fill_null(value=True))["item_id"]
     if not len(listed):
         return known
     new = listed.filter(~listed.is_in(known.implode())).sort()
