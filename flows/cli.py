@@ -14,7 +14,7 @@ from data_contracts.errors import ConfigError, ContractViolationError, Hoarfrost
 from flows import display, display_registry
 from flows.cli_import import import_log
 from flows.cli_model import evaluate, tune
-from flows.cli_nights import backfill
+from flows.cli_nights import backfill, replay
 from flows.cli_plan import plan
 from flows.cli_registry import promote, rollback
 from flows.cli_tables import export, query, why
@@ -48,6 +48,7 @@ Strict = Annotated[
     Parameter(negative="", help="end with exit code 5 when the gate rejects the challenger"),
 ]
 app.command(backfill)
+app.command(replay)
 app.command(plan)
 app.command(query)
 app.command(export)

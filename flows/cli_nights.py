@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from data_contracts.backfill import Backfill, BackfilledNight
 from data_contracts.config import load_config
+from data_contracts.model_file import load_model_file
 from flows import display_nights
 from flows.flag import DEFAULT_CONFIG, Config, Json
 
@@ -59,6 +60,30 @@ def backfill(
             go_on=_command(days[len(done) :], config, strict=strict),
         )
         display_nights.backfill(made, as_json=json)
+
+
+def replay(
+    *,
+    model: Annotated[
+        Path, Parameter(name="--model-config", help="file with [model], maybe with [training]")
+    ],
+    first: First,
+    last: Last,
+    config: Config = DEFAULT_CONFIG,
+    json: Json = False,
+) -> None:
+    """Tell what another model would have done on past nights; nothing of the lake changes.
+
+    It meets each night's held-out users and champion; the answer also lies in state/replay.
+
+    Example: hoarfrost replay --model-config wide.toml --from 2026-09-01 --to 2026-09-28
+    """
+    from tasks.backfill import days_between
+    from tasks.replay import replay_nights
+
+    loaded, file = load_config(config), load_model_file(model)
+    days = days_between(first.date(), last.date())
+    display_nights.replay(replay_nights(loaded, file, model.stem, days), as_json=json)
 
 
 def _command(left: list[date], config: Path, *, strict: bool) -> str | None:

@@ -3,8 +3,12 @@
 import logging
 import sys
 
+from rich.table import Table
+
 from data_contracts.backfill import Backfill, BackfilledNight
-from flows.display import OUT, error, print_json
+from data_contracts.manifests import Interval
+from data_contracts.replay import Replay
+from flows.display import OUT, error, print_json, say
 
 
 def quiet_steps() -> None:
@@ -34,3 +38,41 @@ def backfill(made: Backfill, *, as_json: bool) -> None:
         )
     if made.problem is not None and made.go_on is not None:
         error(f"{len(made.nights)} nights are done; mend what stopped it, then: {made.go_on}")
+
+
+def replay(made: Replay, *, as_json: bool) -> None:
+    """Show what another model would have done, a night a row."""
+    if as_json:
+        print_json(made)
+        return
+    nights = Table(
+        "night", "users", "challenger", "champion", made.model, "over challenger",
+        "over champion", "verdict then", "verdict", box=None,
+    )  # fmt: skip
+    for each in made.nights:
+        nights.add_row(
+            str(each.run_date), f"{each.n_users:,}", _mean(each.challenger), _mean(each.champion),
+            _mean(each.replayed), _gain(each.over_challenger), _gain(each.over_champion),
+            each.verdict_then, each.verdict,
+        )  # fmt: skip
+    OUT.print(nights)
+    for skipped in made.skipped:
+        OUT.print(f"{skipped.run_date} cannot be replayed: {skipped.reason}")
+    if made.mean_over_challenger is not None:
+        say(
+            f"\n{made.metric}: ",
+            f"{made.model} over the challengers {made.mean_over_challenger:+.4f} in the mean of "
+            f"{len(made.nights)} nights, shown to be better on {made.nights_better} and worse on "
+            f"{made.nights_worse}",
+        )
+        OUT.print(f"{made.chart}\n{made.table}", soft_wrap=True)
+
+
+def _mean(interval: Interval | None) -> str:
+    return "" if interval is None else f"{interval.mean:.4f}"
+
+
+def _gain(interval: Interval | None) -> str:
+    if interval is None:
+        return ""
+    return f"{interval.mean:+.4f} [{interval.low:+.4f}, {interval.high:+.4f}]"
