@@ -93,9 +93,9 @@ def _metrics(night: NightReport) -> None:
     OUT.print(
         f"Champion is version {night.champion_version}, judged on {night.judged_users:,} users:"
     )
-    columns = {**night.metrics, "gain over popularity": night.gain_over_popularity}
-    if night.gain_over_champion:
-        columns["gain over champion"] = night.gain_over_champion
+    gains = {"popularity": night.gain_over_popularity, "champion": night.gain_over_champion}
+    against = "champion" if night.gain_over_champion else "popularity"
+    columns = {**night.metrics, f"gain over {against}": gains[against]}
     figures = Table("metric", *columns, box=None)
     for row in metric_rows(columns, only=_HEADLINE):
         figures.add_row(*row)

@@ -14,26 +14,22 @@ from data_contracts.manifests import (
     TrainManifest,
     Verdict,
 )
-from models.bootstrap import differences, estimate_all
 from models.gate import decide
-from models.popularity import Popularity
-from models.power import detectable_difference
 from models.split_result import SplitDescription
 from tasks import contender
 from tasks.catalogue import catalogue_fingerprint
 from tasks.contender import Contender
-from tasks.guards import CHANGE, gain, guards
+from tasks.figures import Intervals, detectable, estimate_figures
+from tasks.guards import gain, guards
 from tasks.held_out import HeldOut, held_out_users
 from tasks.lake import Night
 from tasks.ledger import read_ledger, standing_before
 from tasks.measuring import (
-    Ground,
-    Measured,
-    PerUser,
+    CHALLENGER,
+    CHAMPION,
+    POPULARITY,
     exposure,
-    lay_ground,
-    list_change,
-    measure_model,
+    measure_all,
     segment_figures,
 )
 from tasks.registry import RegisteredModel, fetch_model
@@ -42,8 +38,6 @@ from tasks.twin import BadVersion, bad_versions, find_twin
 from tasks.vocabulary import read_vocabulary
 
 logger = logging.getLogger(__name__)
-Intervals = dict[str, Interval]
-CHALLENGER, CHAMPION, POPULARITY = "challenger", "champion", "popularity"
 DECIDING = "deciding metric"
 _NOTHING = Interval(mean=0.0, low=0.0, high=0.0)
 
@@ -79,8 +73,8 @@ def _judge(
     champion = None if incumbent is None else fetch_model(config, incumbent)
     contenders = _contenders(night, matrices, champion)
     held_out = held_out_users(night, matrices)
-    ground, measured = _measure_all(night, matrices, contenders, held_out)
-    figures = _estimate(measured, config, matrices.n_items)
+    ground, measured = measure_all(night, matrices, held_out, contenders)
+    figures = estimate_figures(measured, config, matrices.n_items)
     over_champion = figures.get(f"over {CHAMPION}", {})
     over_popularity = figures[f"over {POPULARITY}"]
     saw_holdout = champion is not None and champion.trained_until >= night.cut
@@ -98,7 +92,7 @@ def _judge(
         n_users=len(held_out.n_before), incumbent_version=incumbent,
         metrics={name: figures[name] for name in measured},
         gain_over_popularity=over_popularity, gain_over_champion=over_champion,
-        detectable=_detectable(over_champion or over_popularity, config),
+        detectable=detectable(over_champion or over_popularity, config),
         segments=segment_figures(ground, measured, primary),
         exposure=exposure(ground, measured),
         settings=_settings(night, matrices, held_out, contenders[CHALLENGER].known),
@@ -112,56 +106,6 @@ def _contenders(
     if champion is not None:
         item_ids = read_vocabulary(night.lake)["item_id"].head(matrices.n_items)
         found[CHAMPION] = contender.from_registry(champion, item_ids, night.lake)
-    return found
-
-
-def _measure_all(
-    night: Night, matrices: MatrixManifest, contenders: dict[str, Contender], held_out: HeldOut
-) -> tuple[Ground, dict[str, Measured]]:
-    challenger = contenders[CHALLENGER]
-    item_ids = read_vocabulary(night.lake)["item_id"].head(matrices.n_items)
-    ground = lay_ground(night, matrices, held_out, challenger, item_ids)
-    popular = Popularity(challenger.counts)
-    measured = {
-        name: measure_model(ground, each.model, each.known, needs_history=True)
-        for name, each in contenders.items()
-    }
-    measured[POPULARITY] = measure_model(ground, popular, challenger.known, needs_history=False)
-    return ground, measured
-
-
-def _estimate(
-    measured: dict[str, Measured], config: NightlyConfig, n_items: int
-) -> dict[str, Intervals]:
-    """Return the figures of every model and of the gains, all from the same draws of users."""
-    columns = {name: each.values for name, each in measured.items()}
-    challenger = measured[CHALLENGER]
-    for name in (each for each in measured if each != CHALLENGER):
-        columns[f"over {name}"] = differences(challenger.values, measured[name].values)
-    if CHAMPION in measured:
-        change = list_change(challenger, measured[CHAMPION], n_items)
-        columns[f"over {CHAMPION}"] |= {CHANGE: change}
-    if not len(challenger.items):
-        return {name: {} for name in columns}
-    return _intervals(columns, config)
-
-
-def _intervals(columns: dict[str, PerUser], config: NightlyConfig) -> dict[str, Intervals]:
-    flat = {(name, metric): each for name in columns for metric, each in columns[name].items()}
-    numbered = {str(place): values for place, values in enumerate(flat.values())}
-    estimates = estimate_all(
-        numbered, n_resamples=config.evaluation.n_bootstrap,
-        confidence=config.evaluation.confidence, seed=config.seed,
-    )  # fmt: skip
-    found: dict[str, Intervals] = {name: {} for name in columns}
-    for (name, metric), (mean, error, low, high, n_users) in zip(
-        flat, estimates.values(), strict=True
-    ):
-        if n_users:
-            found[name][metric] = Interval(
-                mean=mean, low=low, high=high, n_users=n_users,
-                standard_error=None if np.isnan(error) else error,
-            )  # fmt: skip
     return found
 
 
@@ -190,15 +134,6 @@ def _decide(
 
 def _would_promote(verdict: Verdict, config: NightlyConfig) -> bool:
     return verdict == "promote" or (verdict == "cannot judge" and config.gate.unjudged == "promote")
-
-
-def _detectable(gains: Intervals, config: NightlyConfig) -> dict[str, float]:
-    confidence, power = config.evaluation.confidence, config.gate.power
-    return {
-        name: detectable_difference(each.standard_error, confidence=confidence, power=power)
-        for name, each in gains.items()
-        if each.standard_error is not None
-    }
 
 
 def _settings(

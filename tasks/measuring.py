@@ -13,6 +13,7 @@ from data_contracts.manifests import MatrixManifest, SegmentFigure
 from models.beyond_accuracy import Catalogue
 from models.measurement import measure
 from models.metric import rank_lists
+from models.popularity import Popularity
 from models.ranking import FactorModel, ScoreModel
 from models.ranking_metric import hit_matrix, recall_by_group
 from models.segment import (
@@ -31,10 +32,12 @@ from tasks.contender import Contender
 from tasks.held_out import HeldOut
 from tasks.lake import Night
 from tasks.matrix import load_shard
+from tasks.vocabulary import read_vocabulary
 
 PerUser = dict[str, np.ndarray]  # metric -> one value per judged user
 Figures = dict[str, dict[str, SegmentFigure]]  # segment -> model
 Segmentation = tuple[np.ndarray, tuple[str, ...]]  # place of every user in the names, -1 for none
+CHALLENGER, CHAMPION, POPULARITY = "challenger", "champion", "popularity"
 SHOWN = 20  # what metrics of exposure count
 BY_TIER = f"item tier, recall@{SHOWN}"
 INTERACTIONS = "interactions"
@@ -57,6 +60,29 @@ class Measured(NamedTuple):
     items: np.ndarray  # (n_users, 100) int32, padded with -1
     values: PerUser
     by_tier: np.ndarray  # (n_users, 3) recall of targets of each tier; nan where nothing is asked
+
+
+def measure_all(
+    night: Night, matrices: MatrixManifest, held_out: HeldOut, contenders: dict[str, Contender]
+) -> tuple[Ground, dict[str, Measured]]:
+    """Measure the contenders and the popular list; return on what ground, and what was found.
+
+    Args:
+        night: of the judgement.
+        matrices: of the night.
+        held_out: the judged users.
+        contenders: the challenger and, where there is one, the champion.
+    """
+    challenger = contenders[CHALLENGER]
+    item_ids = read_vocabulary(night.lake)["item_id"].head(matrices.n_items)
+    ground = lay_ground(night, matrices, held_out, challenger, item_ids)
+    popular = Popularity(challenger.counts)
+    measured = {
+        name: measure_model(ground, each.model, each.known, needs_history=True)
+        for name, each in contenders.items()
+    }
+    measured[POPULARITY] = measure_model(ground, popular, challenger.known, needs_history=False)
+    return ground, measured
 
 
 def lay_ground(
