@@ -1,6 +1,12 @@
 """The report of a night: gathered from the manifests, written as JSON, Markdown and a page."""
 
+import json
 import logging
+from datetime import timedelta
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS
 
 from data_contracts.drift import Drift
 from data_contracts.manifests import (
@@ -14,17 +20,22 @@ from data_contracts.manifests import (
     TrainManifest,
 )
 from data_contracts.report import NightReport
+from tasks.evidence import write_evidence
 from tasks.examples import user_examples
-from tasks.files import write_text
+from tasks.files import empty_folder, replace_folder, write_text
 from tasks.lake import Night, quarantine_folder
 from tasks.plan_outcome import outcomes
 from tasks.report_page import report_page
 from tasks.report_text import markdown
 from tasks.report_trend import earlier_reports
-from tasks.tracking import connect
+from tasks.steps import read_manifest
+from tasks.tracking import connect, metric_curves
+from tasks.training import FINAL, JUDGED
 
 logger = logging.getLogger(__name__)
 PAGE = "report.html"
+EVIDENCE = "evidence"  # folder, in the night's and among the artifacts of its run
+SNAPSHOT_TAG = "snapshot"
 
 
 def report_night(
@@ -87,5 +98,52 @@ def _lineage(promote: PromoteManifest, snapshot: SnapshotManifest) -> dict[str, 
 
 
 def keep_page(night: Night, train: TrainManifest) -> None:
-    """Log the page of the night to the run of its training."""
-    connect(night.config).log_artifact(train.mlflow_run_id, str(night.folder / PAGE))
+    """Log the night to the run of its training: its page, its evidence, the name of its snapshot.
+
+    A night that is run again replaces them.
+
+    Args:
+        night: judged, promoted, published and reported.
+        train: says which run.
+    """
+    client, run_id = connect(night.config), train.mlflow_run_id
+    client.log_artifact(run_id, str(night.folder / PAGE))
+    folder = keep_evidence(night, client, run_id)
+    if folder is not None:
+        client.log_artifacts(run_id, str(folder), EVIDENCE)
+        tables = [f"{EVIDENCE}/{path.name}" for path in sorted(folder.glob("*.json"))]
+        listed = [{"path": path, "type": "table"} for path in tables]
+        client.set_tag(run_id, MLFLOW_LOGGED_ARTIFACTS, json.dumps(listed))  # its page shows them
+    _tag_snapshot(night, client, run_id)
+
+
+def keep_evidence(night: Night, client: MlflowClient, run_id: str) -> Path | None:
+    """Write the tables and figures of a judged night into the lake; return their folder.
+
+    Args:
+        night: judged and reported.
+        client: of the night's MLflow; it alone knows the learning curve.
+        run_id: the training's run.
+    """
+    judge = read_manifest(night.step("judge"), JudgeManifest)
+    if judge is None:
+        return None
+    fits = {JUDGED: "judged, on the days before the held-out ones", FINAL: "final, on all days"}
+    curves = {words: metric_curves(client, run_id, f"{fit}_") for fit, words in fits.items()}
+    reports = earlier_reports(night.lake, night.run_date + timedelta(days=1))
+    staging = empty_folder(night.state / "staging" / EVIDENCE)
+    write_evidence(staging, judge, curves, reports, primary=night.config.gate.primary)
+    replace_folder(staging, night.folder / EVIDENCE)
+    return night.folder / EVIDENCE
+
+
+def _tag_snapshot(night: Night, client: MlflowClient, run_id: str) -> None:
+    published = read_manifest(night.step("publish"), PublishManifest)
+    promoted = read_manifest(night.step("promote"), PromoteManifest)
+    if published is None or promoted is None:
+        return
+    client.set_tag(run_id, SNAPSHOT_TAG, published.snapshot_id)
+    if published.is_latest:  # the version keeps the newest snapshot made from it
+        name = night.config.mlflow.registered_model
+        champion, snapshot = promoted.champion_version, published.snapshot_id
+        client.set_model_version_tag(name, champion, SNAPSHOT_TAG, snapshot)
