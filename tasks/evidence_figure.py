@@ -16,7 +16,9 @@ _SERIES = ("challenger", "champion", "popularity", "interactions")
 _DEVIATIONS = 1.96  # half a normal interval of 95 %
 
 
-def figures(judge: JudgeManifest, curves: Curves, reports: Sequence[NightReport]) -> dict[str, str]:
+def figures(
+    judge: JudgeManifest, curves: Curves, reports: Sequence[NightReport], *, primary: str
+) -> dict[str, str]:
     """Return the figures by name, those that show anything. Arguments: see write_evidence."""
     dots = {
         "segments": (f"{primary} by segment, with intervals of 95 %", _segment_panels(judge)),
