@@ -5,6 +5,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from data_contracts.config import NightlyConfig
 from models.bootstrap import bootstrap_means
 from models.gate import Gain, Guard, decide
 from models.power import users_needed
@@ -141,7 +142,9 @@ def test_figures_that_are_none_are_refused(given, words):
 # Simulated nights, one column for one pair of models. Most metrics of most users are small, the
 # two models agree on most users; by how much they do not is that of two fits of ELSA on
 # Goodbooks-10k, whose nDCG@100 differs by 0.35 to 0.42 of its mean from user to user.
-MARGIN, CONFIDENCE, N_PAIRS, EVIDENCE = 0.05, 0.95, 200, 1200
+DEFAULT = NightlyConfig()
+MARGIN, EVIDENCE = DEFAULT.gate.margin, DEFAULT.gate.min_users
+CONFIDENCE, N_PAIRS = DEFAULT.evaluation.confidence, 200
 
 
 def simulated(n_users: int, n_pairs: int, *, loss: float, seed: int) -> tuple:
