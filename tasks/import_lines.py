@@ -8,6 +8,7 @@ import polars as pl
 
 from data_contracts.errors import ContractViolationError
 from data_contracts.import_source import TextTable
+from tasks.import_stream import MARK, unmarked
 
 _BLOCK_BYTES = 2**23
 _LONGEST_LINE = 2**26
@@ -38,7 +39,7 @@ def line_chunks(
     """Yield the rows of a file line by line, bounded in memory.
 
     Args:
-        stream: the file, decompressed.
+        stream: the file, see open_text.
         table: how it is written.
         columns: what to read; a JSON object without one of them has nothing there.
         header: names of all fields, where lines are no JSON; the file holds rows only.
@@ -54,7 +55,10 @@ def line_chunks(
         faults: list[tuple[int, str, str | None, str]] = []
         for line in lines:
             try:
-                text = line.decode("latin-1" if table.latin1 and not _is_utf8(line) else "utf-8")
+                text = line.decode()
+                if MARK in text and not table.latin1:
+                    raise UnicodeError(text)
+                text = unmarked(text)
                 good.append(
                     _from_json(text, columns)
                     if table.layout == "jsonl"
@@ -62,7 +66,7 @@ def line_chunks(
                 )
                 numbers.append(number)
             except UnicodeError:
-                faults.append((number, "invalid_text", None, line.decode("utf-8", "replace")))
+                faults.append((number, "invalid_text", None, unmarked(line.decode())))
             except (ValueError, RecursionError):
                 faults.append((number, "malformed_row", None, text))
             number += 1
@@ -90,14 +94,6 @@ def _blocks(stream: BinaryIO) -> Iterator[list[bytes]]:
     last = rest.removeprefix(_BOM) if first else rest
     if last.strip():
         yield [last.rstrip(b"\r")]
-
-
-def _is_utf8(line: bytes) -> bool:
-    try:
-        line.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _from_fields(text: str, separator: str, n_fields: int, places: Sequence[int]) -> _Row:

@@ -4,15 +4,16 @@ import itertools
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.csv as pc
 
-from data_contracts.errors import ConfigError, ContractViolationError
 from data_contracts.import_source import TextTable
 from tasks.import_lines import FAULTS, Chunk, line_chunks
+from tasks.import_stream import MARK, open_text, unmarked
 
 _BLOCK_BYTES = 2**23  # also the longest row
 _SAMPLED_ROWS = 100  # whose keys are the columns of a file of JSON objects
@@ -25,62 +26,54 @@ def file_columns(path: Path, table: TextTable) -> list[str]:
         ConfigError: there is no such file.
         ContractViolationError: it cannot be read.
     """
-    if table.header:
-        return list(table.header)
-    if not path.is_file():
-        raise ConfigError(f"{path} must be a file, got none there: mend the path")
-    try:
-        with _open(path) as stream:
-            if table.layout == "csv":
-                return list(_open_csv(stream, table, [], lambda _: "skip").schema.names)
-            chunks = line_chunks(stream, TextTable(layout="csv", separator="\n"), ["row"], ["row"])
-            lines = itertools.chain.from_iterable(chunk.rows["row"] for chunk in chunks)
-            return list(dict.fromkeys(_keys(itertools.islice(lines, _SAMPLED_ROWS))))
-    except StopIteration:
-        return []
-    except (pa.ArrowException, OSError) as error:
-        raise _unreadable(path, error) from error
+    with open_text(path) as stream:
+        if table.header:
+            return list(table.header)
+        if table.layout == "csv":
+            return list(_open_csv(stream, table, [], lambda _: "skip").schema.names)
+        plain = TextTable(separator="\n", header=("row",))
+        chunks = line_chunks(stream, plain, ["row"], ["row"])
+        lines = itertools.chain.from_iterable(chunk.rows["row"] for chunk in chunks)
+        return list(dict.fromkeys(_keys(itertools.islice(lines, _SAMPLED_ROWS))))
 
 
 def read_chunks(path: Path, table: TextTable, columns: Sequence[str]) -> Iterator[Chunk]:
     """Yield the rows of a file in order, bounded in memory; rows that are none as faults.
 
     Args:
-        path: a text file, plain or compressed (.gz, .bz2, .zst, .lz4).
+        path: a text file, plain or compressed.
         table: how it is written.
         columns: what to read.
 
     Raises:
-        ContractViolationError: the file cannot be read to its end.
+        ConfigError: there is no such file.
+        ContractViolationError: it cannot be read to its end.
     """
-    try:
-        with _open(path) as stream:
-            if table.layout == "jsonl" or len(table.separator) > 1:
-                yield from line_chunks(stream, table, columns, table.header)
-            elif path.stat().st_size:
-                yield from _csv_chunks(stream, table, columns)
-    except (pa.ArrowException, OSError) as error:
-        raise _unreadable(path, error) from error
+    with open_text(path) as stream:
+        if table.layout == "jsonl" or len(table.separator) > 1:
+            yield from line_chunks(stream, table, columns, table.header)
+        elif path.stat().st_size:
+            yield from _csv_chunks(stream, table, columns)
 
 
-def _csv_chunks(stream: pa.NativeFile, table: TextTable, columns: Sequence[str]) -> Iterator[Chunk]:
+def _csv_chunks(stream: BinaryIO, table: TextTable, columns: Sequence[str]) -> Iterator[Chunk]:
     bad: list[tuple[int, str]] = []  # row number, text
     above = 1 if table.header else 2
 
     def skip(row: pc.InvalidRow) -> str:
-        bad.append((row.number - above, row.text))
+        bad.append((row.number - above, unmarked(row.text)))
         return "skip"
 
-    reader = _open_csv(stream, table, columns, skip)
     start = told = 0
-    for batch in reader:
+    for batch in _open_csv(stream, table, columns, skip):
         if not batch.num_rows:
             continue
         numbers = _row_numbers(start, batch.num_rows, [number for number, _ in bad])
         start += batch.num_rows
-        passed = sum(number < numbers[-1] for number, _ in bad[told:])
-        yield _decoded(pl.DataFrame(batch), numbers, table, bad[told : told + passed])
-        told += passed
+        rows = pl.DataFrame(batch).insert_column(0, pl.Series("row_number", numbers, pl.Int64))
+        ahead = told + sum(number < numbers[-1] for number, _ in bad[told:])
+        yield _judged(rows, table, _malformed(bad[told:ahead]))
+        told = ahead
     yield Chunk(_no_rows(columns), _malformed(bad[told:]))
 
 
@@ -91,45 +84,21 @@ def _row_numbers(start: int, n_rows: int, bad: Sequence[int]) -> np.ndarray:
     return good + np.searchsorted(before, good, side="right")
 
 
-def _decoded(
-    raw: pl.DataFrame, numbers: np.ndarray, table: TextTable, bad: Sequence[tuple[int, str]]
-) -> Chunk:
-    faults = _malformed(bad)
-    numbered = raw.insert_column(0, pl.Series("row_number", numbers, pl.Int64))
-    texts = pl.exclude("row_number").cast(pl.String)
-    try:
-        return Chunk(numbered.with_columns(texts), faults)
-    except pl.exceptions.ComputeError:  # somewhere is what is no UTF-8
-        pass
-    valid = pl.Series(
-        [_is_valid(row) for row in raw.drop("row_number").iter_rows()], dtype=pl.Boolean
-    )
+def _judged(rows: pl.DataFrame, table: TextTable, faults: pl.DataFrame) -> Chunk:
+    texts = pl.exclude("row_number")
+    wrong = rows.select(pl.any_horizontal(texts.str.contains(MARK, literal=True))).to_series()
+    if not wrong.any():
+        return Chunk(rows, faults)
+    plain = rows.with_columns(texts.str.replace_all(MARK, "", literal=True))
     if table.latin1:
-        decode = pl.exclude("row_number").map_elements(_decode, return_dtype=pl.String)
-        return Chunk(numbered.with_columns(decode), faults)
-    wrong = numbered.filter(~valid).select(
-        "row_number", rule=pl.lit("invalid_text"), value=pl.lit(None, pl.String),
-        original=pl.concat_str(
-            pl.exclude("row_number").map_elements(_decode, return_dtype=pl.String),
-            separator=",", ignore_nulls=True,
-        ),
-    )  # fmt: skip
-    return Chunk(numbered.filter(valid).with_columns(texts), pl.concat([faults, wrong]))
-
-
-def _is_valid(row: tuple[bytes | None, ...]) -> bool:
-    try:
-        b"".join(value or b"" for value in row).decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _decode(value: bytes) -> str:
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return value.decode("latin-1")
+        return Chunk(plain, faults)
+    refused = plain.filter(wrong).select(
+        "row_number",
+        rule=pl.lit("invalid_text"),
+        value=pl.lit(None, pl.String),
+        original=pl.concat_str(texts, separator=table.separator, ignore_nulls=True),
+    )
+    return Chunk(rows.filter(~wrong), pl.concat([faults, refused]))
 
 
 def _malformed(bad: Sequence[tuple[int, str]]) -> pl.DataFrame:
@@ -141,12 +110,8 @@ def _no_rows(columns: Sequence[str]) -> pl.DataFrame:
     return pl.DataFrame(schema={"row_number": pl.Int64, **dict.fromkeys(columns, pl.String)})
 
 
-def _open(path: Path) -> pa.NativeFile:
-    return pa.input_stream(str(path), compression="detect")
-
-
 def _open_csv(
-    stream: pa.NativeFile, table: TextTable, columns: Sequence[str], on_bad: object = None
+    stream: BinaryIO, table: TextTable, columns: Sequence[str], on_bad: object = None
 ) -> pc.CSVStreamingReader:
     return pc.open_csv(
         stream,
@@ -160,7 +125,7 @@ def _open_csv(
             invalid_row_handler=on_bad,
         ),
         convert_options=pc.ConvertOptions(
-            column_types=dict.fromkeys(columns, pa.binary()), include_columns=list(columns)
+            column_types=dict.fromkeys(columns, pa.string()), include_columns=list(columns)
         ),
     )
 
@@ -173,10 +138,3 @@ def _keys(lines: Iterator[str]) -> Iterator[str]:
             continue
         if isinstance(value, dict):
             yield from value
-
-
-def _unreadable(path: Path, error: Exception) -> ContractViolationError:
-    return ContractViolationError(
-        f"{path} must be a readable text file, whole and of the named layout, got: {error}; "
-        "nothing was imported"
-    )
