@@ -17,6 +17,8 @@ from tasks.report_figure import Scale, range_figure, side, whisker_figure, whisk
 from tasks.report_panel import panels, quarantined, trend_table
 
 _MODELS = ("challenger", "champion", "popularity")
+_DECIDING = "deciding metric"  # among the settings of the judgement
+_RANKING = ("recall", "plain_recall", "precision", "ndcg", "map", "mrr", "hit_rate")
 _DRIFT = {  # figure -> what it means, whether it is a share
     "users": ("users with a list", False),
     "shared_users": ("of them with a list before, too", False),
@@ -41,7 +43,8 @@ class _Gain(NamedTuple):
 
 class _Comparison(NamedTuple):
     against: str
-    gains: tuple[_Gain, ...]
+    gains: tuple[_Gain, ...]  # of metrics of which more is better
+    changes: tuple[_Gain, ...]  # of all others, in units of their own: written, not drawn
 
 
 def report_page(report: NightReport, earlier: Sequence[NightReport] = ()) -> str:
@@ -64,7 +67,8 @@ def report_page(report: NightReport, earlier: Sequence[NightReport] = ()) -> str
         outcome=_outcome(report),
         notes=_notes(report),
         models=[*(m for m in _MODELS if m in report.metrics), *_others(report.metrics, _MODELS)],
-        metrics=_metric_names(report),
+        metrics=[name for name in _metric_names(report) if _is_ranking(name)],
+        other_metrics=[name for name in _metric_names(report) if not _is_ranking(name)],
         comparisons=_comparisons(report),
         panels=panels(nights, primary),
         trends=trend_table(nights, primary),
@@ -77,11 +81,14 @@ def report_page(report: NightReport, earlier: Sequence[NightReport] = ()) -> str
 
 
 def primary_metric(report: NightReport) -> str | None:
-    """Return the metric that decided: the longest that the verdict's sentence names.
+    """Return the metric that decided, as the settings of the judgement say.
 
-    Where it names none, the first that was compared; None where nothing was.
+    Where they do not, the longest that the verdict's sentence names; where it names none, the
+    first that was compared; None where nothing was.
     """
     names = list(report.gain_over_popularity) or _metric_names(report)
+    if (told := report.settings.get(_DECIDING)) in names:
+        return told
     named = sorted((name for name in names if name in report.reason), key=len)
     return named[-1] if named else next(iter(names), None)
 
@@ -132,9 +139,18 @@ def _comparisons(report: NightReport) -> list[_Comparison]:
 
 def _comparison(against: str, gains: Mapping[str, Interval]) -> _Comparison:
     shown = {name: each for name, each in gains.items() if _is_finite(each)}
-    scale = whisker_scale(list(shown.values()))
-    drawn = tuple(_gain(name, each, scale) for name, each in shown.items())
-    return _Comparison(against, drawn)
+    scale = whisker_scale([each for name, each in shown.items() if _is_ranking(name)])
+    written = [_gain(name, each, scale) for name, each in shown.items()]
+    return _Comparison(
+        against,
+        tuple(each for each in written if _is_ranking(each.metric)),
+        tuple(each for each in written if not _is_ranking(each.metric)),
+    )
+
+
+def _is_ranking(metric: str) -> bool:
+    """Tell whether more of a metric is better, on the scale of a share that is hit."""
+    return metric.partition("@")[0] in _RANKING
 
 
 def _gain(name: str, interval: Interval, scale: Scale) -> _Gain:

@@ -207,3 +207,24 @@ def test_the_deciding_metric_is_the_one_that_the_sentence_names(gains, reason, e
         reason=reason, metrics={}, gain_over_popularity={name: interval(0.1) for name in gains}
     )
     assert primary_metric(report) == expected
+
+
+def test_the_deciding_metric_is_the_one_that_the_settings_name():
+    """Though the sentence names the guards too, whose names may be longer."""
+    gains = dict.fromkeys(("ndcg@100", "popularity_lift@20"), interval(0.1))
+    report = night_report(
+        reason="ndcg@100 is kept; within what is tolerated: popularity_lift@20",
+        gain_over_popularity=gains, settings={"deciding metric": "ndcg@100"},
+    )  # fmt: skip
+    assert primary_metric(report) == "ndcg@100"
+
+
+def test_only_metrics_of_which_more_is_better_are_drawn_as_gains():
+    """Others are in units of their own; they are written, apart and without a colour."""
+    gains = {"ndcg@100": interval(0.1), "novelty@20": interval(-2.0)}
+    page = report_page(night_report(gain_over_champion=gains, gain_over_popularity=gains))
+    drawn, _, written = page.partition("<summary>Coverage")
+    assert 'aria-label="ndcg@100: ' in drawn
+    assert "novelty@20" not in drawn
+    assert "−2.0000" in written.partition("</details>")[0]
+    assert "coverage@20" in written.partition("</details>")[0]
