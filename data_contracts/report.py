@@ -6,7 +6,7 @@ from pydantic import Field
 
 from data_contracts.drift import Drift
 from data_contracts.frozen import Frozen
-from data_contracts.manifests import Interval, RefusedFile, Verdict
+from data_contracts.manifests import Interval, RefusedFile, SegmentFigure, Verdict
 from data_contracts.plan import Outcome
 
 
@@ -59,5 +59,8 @@ class NightReport(Frozen):
     examples: tuple[UserExample, ...]
     plan: tuple[Outcome, ...] = ()  # what was expected, and what came
     gain_over_champion: dict[str, Interval] = Field(default={})
+    detectable: dict[str, float] = Field(default={})  # metric -> smallest difference that shows
+    segments: dict[str, dict[str, dict[str, SegmentFigure]]] = Field(default={})
+    exposure: dict[str, dict[str, float]] = Field(default={})  # model -> tier -> share of places
     settings: dict[str, str] = Field(default={})  # of the judgement: split, seed, recall rule
     lineage: dict[str, str] = Field(default={})  # where the tables come from

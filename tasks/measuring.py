@@ -3,6 +3,7 @@
 Models are measured on one ground: the same users, targets, categories and popularity.
 """
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +30,7 @@ from models.segment import (
 )
 from tasks.catalogue import read_catalogue
 from tasks.contender import Contender
+from tasks.device import choose_device
 from tasks.held_out import HeldOut
 from tasks.lake import Night
 from tasks.matrix import load_shard
@@ -77,11 +79,14 @@ def measure_all(
     item_ids = read_vocabulary(night.lake)["item_id"].head(matrices.n_items)
     ground = lay_ground(night, matrices, held_out, challenger, item_ids)
     popular = Popularity(challenger.counts)
+    measured_on = functools.partial(
+        measure_model, ground, device=choose_device(night.config.training.device)
+    )
     measured = {
-        name: measure_model(ground, each.model, each.known, needs_history=True)
+        name: measured_on(each.model, each.known, needs_history=True)
         for name, each in contenders.items()
     }
-    measured[POPULARITY] = measure_model(ground, popular, challenger.known, needs_history=False)
+    measured[POPULARITY] = measured_on(popular, challenger.known, needs_history=False)
     return ground, measured
 
 
@@ -122,7 +127,12 @@ def lay_ground(
 
 
 def measure_model(
-    ground: Ground, model: FactorModel | ScoreModel, known: np.ndarray, *, needs_history: bool
+    ground: Ground,
+    model: FactorModel | ScoreModel,
+    known: np.ndarray,
+    *,
+    needs_history: bool,
+    device: str = "cpu",
 ) -> Measured:
     """Return the lists of a model and every metric of them, per user.
 
@@ -132,9 +142,10 @@ def measure_model(
         known: items the model may recommend, shape (n_items,).
         needs_history: users who are shown nothing that it knows get no list from it in the tables:
             they are its fallback_share.
+        device: torch device that makes the lists; they are the same on all.
     """
     fold_in, target, _ = ground.held_out
-    items = rank_lists(model, fold_in=fold_in, eligible=known)
+    items = rank_lists(model, fold_in=fold_in, eligible=known, device=device)
     values = measure(items, fold_in=fold_in, target=target, catalogue=ground.catalogue, k=SHOWN)
     values["fallback_share"] = _is_unknown(fold_in, known) * float(needs_history)
     hit = hit_matrix(items, target)
