@@ -15,6 +15,11 @@ def quarantine_schema() -> pa.DataFrameSchema:
                 pa.Check.isin(sorted(INTERACTION_RULES), n_failure_cases=10),
                 description="First rule the row broke.",
             ),
+            "broken_value": pa.Column(
+                pl.String,
+                nullable=True,
+                description="What broke it, as text; null for nothing and for a whole file.",
+            ),
             "source_file": pa.Column(pl.String, description="File of the log."),
             "row_number": pa.Column(
                 pl.UInt32, nullable=True, description="Row in it, from 0; null for a whole file."
@@ -22,5 +27,5 @@ def quarantine_schema() -> pa.DataFrameSchema:
         },
         strict=False,
         name="quarantine",
-        description="Refused rows: every original column, the rule, the file and the row.",
+        description="Refused rows: every original column, the rule, the value, file and row.",
     )

@@ -16,6 +16,7 @@ from flows.cli_import import import_log
 from flows.cli_model import evaluate, tune
 from flows.cli_nights import backfill, replay
 from flows.cli_plan import plan
+from flows.cli_quarantine import quarantine
 from flows.cli_registry import promote, rollback
 from flows.cli_tables import export, query, why
 from flows.flag import DEFAULT_CONFIG, Config, Day, Json, run_date
@@ -54,6 +55,7 @@ app.command(query)
 app.command(export)
 app.command(why)
 app.command(import_log, name="import")
+app.command(quarantine)
 app.command(evaluate)
 app.command(tune)
 app.command(promote)

@@ -1,4 +1,4 @@
-"""Write refused rows, with every original column and the rule they broke."""
+"""Write refused rows, with every original column, the rule they broke and the value that did."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
+from data_contracts.interactions import EVENT
 from data_contracts.manifests import RefusedFile
 from data_contracts.quarantine import quarantine_schema
 from tasks.files import empty_folder, replace_folder
@@ -14,7 +15,17 @@ from tasks.log_files import log_path
 from tasks.table_file import check_table
 
 logger = logging.getLogger(__name__)
-OURS = ("rule", "source_file", "row_number")
+OURS = ("rule", "broken_value", "source_file", "row_number")
+_BROKEN = {  # rule -> our name of the column that broke it; of a repeated event all count
+    "user_id_missing": "user_id",
+    "item_id_missing": "item_id",
+    "timestamp_missing": "timestamp",
+    "event_type_unknown": "event_type",
+    "timestamp_ancient": "timestamp",
+    "timestamp_in_future": "timestamp",
+    "too_late": "timestamp",
+    "bot": "user_id",
+}
 
 
 def write_quarantine(
@@ -40,12 +51,30 @@ def write_quarantine(
 
 def _rows(night: Night, path: str, rows: pl.DataFrame) -> pl.DataFrame:
     log = pl.scan_parquet(log_path(night, path), glob=False)
-    numbered = log.rename(_free_names(log.collect_schema().names())).with_row_index("row_number")
+    renamed = _free_names(log.collect_schema().names())
+    numbered = log.rename(renamed).with_row_index("row_number")
     wanted = rows.with_columns(pl.col("row_number").cast(pl.UInt32)).lazy()
     found = numbered.join(wanted, on="row_number", how="inner", maintain_order="left")
-    return (
-        found.with_columns(source_file=pl.lit(path)).collect(engine="streaming").sort("row_number")
+    columns = {
+        ours: renamed.get(name, name)
+        for ours, name in night.config.interactions.columns.model_dump().items()
+        if name
+    }
+    ours = found.with_columns(source_file=pl.lit(path), broken_value=_broken_value(columns))
+    return ours.collect(engine="streaming").sort("row_number")
+
+
+def _broken_value(columns: Mapping[str, str]) -> pl.Expr:
+    texts = {ours: pl.col(name).cast(pl.String) for ours, name in columns.items()}
+    values = [
+        pl.when(pl.col("rule") == rule).then(texts[name])
+        for rule, name in _BROKEN.items()
+        if name in texts
+    ]
+    event = pl.concat_str(
+        *(texts[ours] for ours in EVENT if ours in texts), separator=" | ", ignore_nulls=True
     )
+    return pl.coalesce(*values, pl.when(pl.col("rule") == "duplicate").then(event))
 
 
 def _free_names(names: Sequence[str]) -> dict[str, str]:
@@ -63,6 +92,7 @@ def _file(file: RefusedFile) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "rule": [file.rule],
+            "broken_value": pl.Series([None], dtype=pl.String),
             "source_file": [file.path],
             "row_number": pl.Series([None], dtype=pl.UInt32),
             "reason": [file.reason],

@@ -92,6 +92,7 @@ def test_refused_file_is_one_row_with_the_reason(tmp_path):
     assert part.to_dicts() == [
         {
             "rule": "unreadable_file",
+            "broken_value": None,
             "source_file": "a.parquet",
             "row_number": None,
             "reason": "is cut",
