@@ -55,7 +55,8 @@ def held_out_data(night: Night, matrices: MatrixManifest) -> Dataset:
     cut = {"evaluation": night.config.evaluation.model_dump(), "seed": night.config.seed}
     return _dataset(
         f"holdout-{night.run_date}", digest(cut | {"matrices": content_digest(matrices)}),
-        night.step("matrices"), users=matrices.n_heldout_users, items=matrices.n_items,
+        night.step("matrices"), users=matrices.n_heldout_users,
+        users_without_target=matrices.n_users_without_target, items=matrices.n_items,
         first_day=str(matrices.cut),
     )  # fmt: skip
 
