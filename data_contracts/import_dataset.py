@@ -12,7 +12,7 @@ class Variant(Frozen):
     """One published layout: patterns of file names and what such a file holds."""
 
     logs: dict[str, LogFormat]
-    """Pattern -> format; all files that match are imported."""
+    """Pattern of names, also compressed -> format; all files that match are imported."""
     catalogues: tuple[tuple[str, CatalogueFormat], ...] = ()
     """Pattern and format; the first that fits is imported, if any."""
 
@@ -40,21 +40,21 @@ _MOVIELENS = Dataset(
     source="https://grouplens.org/datasets/movielens/, README of each archive",
     variants=(
         Variant(
-            logs={"ratings.csv*": LogFormat(user_id="userId", item_id="movieId", **_RATING)},
+            logs={"ratings.csv": LogFormat(user_id="userId", item_id="movieId", **_RATING)},
             catalogues=(
-                ("movies.csv*", CatalogueFormat(
+                ("movies.csv", CatalogueFormat(
                     item_id="movieId", title="title", category="genres", text="genres",
                     item_ids="integer",
                 )),
             ),
         ),
         Variant(
-            logs={"ratings.dat*": LogFormat(
+            logs={"ratings.dat": LogFormat(
                 separator="::", quoted=False, header=("user_id", "item_id", "rating", "timestamp"),
                 **_RATING,
             )},
             catalogues=(
-                ("movies.dat*", CatalogueFormat(
+                ("movies.dat", CatalogueFormat(
                     separator="::", quoted=False, header=("item_id", "title", "genres"),
                     latin1=True, item_id="item_id", title="title", category="genres",
                     text="genres", item_ids="integer",
@@ -62,12 +62,12 @@ _MOVIELENS = Dataset(
             ),
         ),
         Variant(
-            logs={"u.data*": LogFormat(
+            logs={"u.data": LogFormat(
                 separator="\t", quoted=False,
                 header=("user_id", "item_id", "rating", "timestamp"), **_RATING,
             )},
             catalogues=(
-                ("u.item*", CatalogueFormat(
+                ("u.item", CatalogueFormat(
                     separator="|", quoted=False, latin1=True, item_id="item_id", title="title",
                     header=("item_id", "title", "released", "video_released", "url", *_GENRES),
                     flags=_GENRES, item_ids="integer",
@@ -82,13 +82,13 @@ _GOODBOOKS = Dataset(
     source="https://github.com/zygmuntz/goodbooks-10k",
     variants=(
         Variant(
-            logs={"ratings.csv*": LogFormat(
+            logs={"ratings.csv": LogFormat(
                 item_id="book_id", timestamp="", event_type="rating", user_ids="integer",
                 item_ids="integer", keep={"rating": "number"},
             )},
             catalogues=(  # in the first version book_id of books.csv is that of Goodreads
-                ("books.csv*", CatalogueFormat(item_id="id", **_BOOK)),
-                ("books.csv*", CatalogueFormat(item_id="book_id", **_BOOK)),
+                ("books.csv", CatalogueFormat(item_id="id", **_BOOK)),
+                ("books.csv", CatalogueFormat(item_id="book_id", **_BOOK)),
             ),
         ),
     ),
@@ -102,22 +102,22 @@ _AMAZON = Dataset(
     source="https://amazon-reviews-2023.github.io, https://nijianmo.github.io/amazon/",
     variants=(
         Variant(
-            logs={"*.jsonl*": LogFormat(layout="jsonl", **_REVIEWS_2023)},
+            logs={"*.jsonl": LogFormat(layout="jsonl", **_REVIEWS_2023)},
             catalogues=(
-                ("meta_*.jsonl*", CatalogueFormat(
+                ("meta_*.jsonl", CatalogueFormat(
                     layout="jsonl", item_id="parent_asin", title="title",
                     category="main_category", text="description",
                 )),
             ),
         ),
-        Variant(logs={"*.csv*": LogFormat(**_REVIEWS_2023)}),
+        Variant(logs={"*.csv": LogFormat(**_REVIEWS_2023)}),
         Variant(
-            logs={"*.json*": LogFormat(
+            logs={"*.json": LogFormat(
                 layout="jsonl", user_id="reviewerID", item_id="asin", timestamp="unixReviewTime",
                 time="s", event_type="review", keep={"overall": "number"},
             )},
             catalogues=(
-                ("meta_*.json*", CatalogueFormat(
+                ("meta_*.json", CatalogueFormat(
                     layout="jsonl", item_id="asin", title="title", category="main_cat",
                     text="description",
                 )),
@@ -130,7 +130,7 @@ _GOWALLA = Dataset(
     source="https://snap.stanford.edu/data/loc-gowalla.html",
     variants=(
         Variant(
-            logs={"*otalCheckins.txt*": LogFormat(
+            logs={"*otalCheckins.txt": LogFormat(
                 separator="\t", quoted=False,
                 header=("user_id", "timestamp", "latitude", "longitude", "item_id"),
                 event_type="check_in", user_ids="integer", item_ids="integer",
@@ -146,11 +146,11 @@ _RECSYS15 = Dataset(
     variants=(
         Variant(
             logs={
-                "*clicks*.dat*": LogFormat(
+                "*clicks*.dat": LogFormat(
                     header=("user_id", "timestamp", "item_id", "category"), event_type="view",
                     keep={"category": "text"}, **_SESSION,
                 ),
-                "*buys*.dat*": LogFormat(
+                "*buys*.dat": LogFormat(
                     header=("user_id", "timestamp", "item_id", "price", "quantity"),
                     event_type="purchase", keep={"price": "number", "quantity": "number"},
                     **_SESSION,

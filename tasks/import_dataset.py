@@ -96,9 +96,9 @@ def _catalogue(variant: Variant, path: Path, name: str) -> CatalogueSource | Non
 
 
 def _files(path: Path, pattern: str) -> list[Path]:
-    if path.is_file():
-        return [path] if fnmatch.fnmatchcase(path.name, pattern) else []
-    return sorted(file for file in path.glob(pattern) if file.is_file())
+    files = [path] if path.is_file() else sorted(path.glob("*"))
+    plain = ((file, re.sub(r"\.(gz|bz2|zst|lz4)$", "", file.name)) for file in files)
+    return [file for file, name in plain if fnmatch.fnmatchcase(name, pattern) and file.is_file()]
 
 
 def _fits(file: Path, form: LogFormat | CatalogueFormat) -> bool:

@@ -117,4 +117,6 @@ def _as_text(value: Any) -> str | None:
         if not value.isascii():
             value.encode()  # half a surrogate pair is no text
         return value
+    if type(value) in (int, float):  # a truth value is an int, too
+        return repr(value)
     return json.dumps(value, ensure_ascii=False)

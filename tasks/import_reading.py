@@ -11,11 +11,13 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.csv as pc
 
+from data_contracts.errors import ContractViolationError
 from data_contracts.import_source import TextTable
 from tasks.import_lines import FAULTS, Chunk, line_chunks
 from tasks.import_stream import MARK, open_text, unmarked
 
 _BLOCK_BYTES = 2**23  # also the longest row
+_MOST_BAD_ROWS = 4_000_000  # that are held at once: far more than two blocks of a sound file have
 _SAMPLED_ROWS = 100  # whose keys are the columns of a file of JSON objects
 
 
@@ -57,31 +59,45 @@ def read_chunks(path: Path, table: TextTable, columns: Sequence[str]) -> Iterato
 
 
 def _csv_chunks(stream: BinaryIO, table: TextTable, columns: Sequence[str]) -> Iterator[Chunk]:
-    bad: list[tuple[int, str]] = []  # row number, text
+    bad: list[tuple[int, str]] = []  # row number, text; the reader is some rows ahead of us
     above = 1 if table.header else 2
 
     def skip(row: pc.InvalidRow) -> str:
         bad.append((row.number - above, unmarked(row.text)))
-        return "skip"
+        return "skip" if len(bad) <= _MOST_BAD_ROWS else "error"
 
-    start = told = 0
-    for batch in _open_csv(stream, table, columns, skip):
-        if not batch.num_rows:
-            continue
-        numbers = _row_numbers(start, batch.num_rows, [number for number, _ in bad])
-        start += batch.num_rows
-        rows = pl.DataFrame(batch).insert_column(0, pl.Series("row_number", numbers, pl.Int64))
-        ahead = told + sum(number < numbers[-1] for number, _ in bad[told:])
-        yield _judged(rows, table, _malformed(bad[told:ahead]))
-        told = ahead
-    yield Chunk(_no_rows(columns), _malformed(bad[told:]))
+    start = 0
+    try:
+        for batch in _open_csv(stream, table, columns, skip):
+            if not batch.num_rows:
+                continue
+            numbers = _row_numbers(start, batch.num_rows, [number for number, _ in bad])
+            start = int(numbers[-1]) + 1
+            n_passed = sum(number < start for number, _ in bad)
+            rows = pl.DataFrame(batch).insert_column(0, pl.Series("row_number", numbers, pl.Int64))
+            yield _judged(rows, table, _malformed(bad[:n_passed]))
+            del bad[:n_passed]
+    except pa.ArrowInvalid as error:
+        if len(bad) <= _MOST_BAD_ROWS:
+            raise
+        raise ContractViolationError(
+            f"rows must be of the named layout, got {len(bad)} in a row without a good one, from "
+            f"row {bad[0][0]} on (counted from 0): is the separator {table.separator!r}?"
+        ) from error
+    yield Chunk(_no_rows(columns), _malformed(bad))
 
 
 def _row_numbers(start: int, n_rows: int, bad: Sequence[int]) -> np.ndarray:
-    """Return where good rows stand among all, shape (n_rows,): bad ones are not delivered."""
-    before = np.asarray(bad, np.int64) - np.arange(len(bad))  # good rows above each bad one
-    good = np.arange(start, start + n_rows)
-    return good + np.searchsorted(before, good, side="right")
+    """Return where good rows stand among all, shape (n_rows,): bad ones are not delivered.
+
+    Args:
+        start: number of the first row that is not accounted for.
+        n_rows: good rows from there on.
+        bad: numbers of bad rows from there on, in order.
+    """
+    before = np.asarray(bad, np.int64) - start - np.arange(len(bad))  # good rows above each
+    good = np.arange(n_rows)
+    return start + good + np.searchsorted(before, good, side="right")
 
 
 def _judged(rows: pl.DataFrame, table: TextTable, faults: pl.DataFrame) -> Chunk:

@@ -71,6 +71,12 @@ def import_files(
         LakeLockedError: a night works on the lake.
     """
     lake = Path(config.lake)
+    names = [source.name for source in sources]
+    if repeated := {name for name in names if names.count(name) > 1}:
+        raise ConfigError(
+            f"files must have different names, got {', '.join(sorted(repeated))} twice: import "
+            "them one by one, or move one away"
+        )
     for source in sources:
         _check(config, source)
     with _staging(lake) as staging:

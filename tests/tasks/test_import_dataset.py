@@ -335,3 +335,14 @@ def test_goodbooks_first_version(tmp_path, realdata):
     assert read_catalogue(night).height == 10_000
     with (books / "books.csv").open(encoding="utf-8") as file:
         assert catalogue(night)[0][1] == next(csv.DictReader(file))["title"]
+
+
+def test_a_copy_beside_the_file_is_not_imported_too(tmp_path):
+    """Neither under another ending, nor compressed under the same name."""
+    movielens_csv(tmp_path / "ml")
+    header, *rows = (tmp_path / "ml" / "ratings.csv").read_text().splitlines()
+    write(tmp_path / "ml", "ratings.csv.bak", header, *rows)
+    assert bring(tmp_path / "lake", "movielens", tmp_path / "ml")[1].rows == 3
+    write(tmp_path / "ml", "ratings.csv.gz", header, *rows)
+    with pytest.raises(ConfigError, match="different names, got movielens-ratings twice"):
+        bring(tmp_path / "lake", "movielens", tmp_path / "ml")

@@ -169,3 +169,12 @@ def test_blocks_change_nothing(tmp_path_factory, rows, block, layout):
     bad = [row[0] for chunk in chunks for row in chunk.faults.rows()]
     assert good == [(n, "1", "é") for n, row in enumerate(kept) if row == "good"]
     assert sorted(bad) == [n for n, row in enumerate(kept) if row != "good"]
+
+
+def test_a_wrong_separator_is_told_before_memory_ends(tmp_path, monkeypatch):
+    """Where no row has the fields of the header."""
+    monkeypatch.setattr(import_reading, "_MOST_BAD_ROWS", 50)
+    monkeypatch.setattr(import_reading, "_BLOCK_BYTES", 200)
+    path = write(tmp_path / "a.csv", b"a,b\n" + b"1;2\n" * 500)
+    with pytest.raises(ContractViolationError, match="without a good one, from row 0 on"):
+        list(read_chunks(path, TextTable(), ["a", "b"]))

@@ -3,6 +3,8 @@
 import gzip
 import json
 import random
+import subprocess
+import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -343,3 +345,42 @@ def test_any_bytes_end_in_rows_or_a_sentence(tmp_path_factory, content, layout):
         assert not (folder / "lake" / "interactions").exists()
     else:
         assert done.rows == done.written + sum(done.refused.values())
+
+
+KILLED = """
+import os, sys
+from datetime import date
+from pathlib import Path
+from data_contracts.config import NightlyConfig
+from data_contracts.import_source import LogFormat, LogSource
+from tasks import importing
+
+lake, path, moved, place = sys.argv[1], sys.argv[2], [], importing.place
+
+def dying(staged, target):
+    if len(moved) == 2:
+        os.kill(os.getpid(), 9)
+    moved.append(target)
+    place(staged, target)
+
+importing.place = dying
+form = LogFormat(event_column="event_type")
+source = LogSource(name="shop", path=path, format=form)
+importing.import_files(NightlyConfig(lake=lake), [source], today=date(2026, 11, 1))
+"""
+
+
+def test_a_process_that_is_killed_leaves_two_whole_days(tmp_path):
+    """What it had staged is thrown away by the next, which brings in the rest."""
+    days = [DAY + timedelta(days=n) for n in (3, 0, 2, 1)]
+    path = write(tmp_path / "a.csv", *(f"u{n},i,view,{day}" for n, day in enumerate(days)))
+    expected, lake = tmp_path / "expected", tmp_path / "lake"
+    bring(path, expected)
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(lake), str(path)], check=False)
+    assert killed.returncode == -9
+    left = tree(lake / "interactions")
+    assert sorted(left) == sorted(tree(expected / "interactions"))[:2]
+    assert (lake / "state" / "staging" / "import").is_dir()
+    assert bring(path, lake).files_unchanged == 2
+    assert not (lake / "state" / "staging" / "import").exists()
+    assert tree(lake / "interactions") == tree(expected / "interactions")
