@@ -18,7 +18,7 @@ def quarantine_schema() -> pa.DataFrameSchema:
             "broken_value": pa.Column(
                 pl.String,
                 nullable=True,
-                description="What broke it, as text; null for nothing and for a whole file.",
+                description="What broke it, cut after 1,000 characters; null for a whole file.",
             ),
             "source_file": pa.Column(pl.String, description="File of the log."),
             "row_number": pa.Column(

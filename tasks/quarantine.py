@@ -16,9 +16,12 @@ from tasks.table_file import check_table
 
 logger = logging.getLogger(__name__)
 OURS = ("rule", "broken_value", "source_file", "row_number")
+_LONGEST_VALUE = 1_000  # characters of broken_value; the column itself is kept whole
 _BROKEN = {  # rule -> our name of the column that broke it; of a repeated event all count
     "user_id_missing": "user_id",
     "item_id_missing": "item_id",
+    "user_id_unfit": "user_id",
+    "item_id_unfit": "item_id",
     "timestamp_missing": "timestamp",
     "event_type_unknown": "event_type",
     "timestamp_ancient": "timestamp",
@@ -65,7 +68,10 @@ def _rows(night: Night, path: str, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _broken_value(columns: Mapping[str, str]) -> pl.Expr:
-    texts = {ours: pl.col(name).cast(pl.String) for ours, name in columns.items()}
+    texts = {
+        ours: pl.col(name).cast(pl.String).str.slice(0, _LONGEST_VALUE)
+        for ours, name in columns.items()
+    }
     values = [
         pl.when(pl.col("rule") == rule).then(texts[name])
         for rule, name in _BROKEN.items()

@@ -8,6 +8,7 @@ among their neighbours; a look keeps nothing of it.
 
 import tempfile
 from collections import Counter
+from contextlib import nullcontext
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -51,19 +52,12 @@ def replay_quarantine(
         forgotten = days[-1] - timedelta(days=config.history.window_days)
         days = [day for day in days if day > forgotten]
     nights = [Night(config=config, run_date=day) for day in days]
-    if not apply:
+    with lake_lock(lake) if apply else nullcontext():
         done = [_look(night) for night in track(nights, "judging again")]
-    else:
-        with lake_lock(lake):
-            done = [_apply(night) for night in track(nights, "judging again")]
+        for night, looked in zip(nights, done, strict=True):
+            if apply and (looked.would_pass or looked.would_refuse):
+                ingest(night)
     return Replay(lake=str(lake), nights=tuple(done), applied=apply, rules=INTERACTION_RULES)
-
-
-def _apply(night: Night) -> ReplayedNight:
-    looked = _look(night)
-    if looked.would_pass or looked.files_would_pass or looked.would_refuse:
-        ingest(night)
-    return looked
 
 
 def _look(night: Night) -> ReplayedNight:

@@ -8,8 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from data_contracts.errors import ContractViolationError
+from data_contracts.interactions import ROW_RULES, USER_RULES
 from data_contracts.manifests import RefusedFile
 from data_contracts.quarantine import quarantine_schema
+from tasks import quarantine
 from tasks.ingest import ingest
 from tasks.lake import quarantine_folder
 from tasks.quarantine import write_quarantine
@@ -128,3 +130,13 @@ def test_file_with_two_columns_of_one_name_is_refused_though_its_rows_are_good(t
     with pytest.raises(ContractViolationError, match="needs each of page once"):
         ingest(night(tmp_path))
     assert quarantined(tmp_path) == [("part-0.parquet", None, "wrong_columns")]
+
+
+def test_every_rule_for_rows_says_which_value_broke_it(tmp_path):
+    """Also one that is added later; a long value is cut, its column is not."""
+    assert set(ROW_RULES | USER_RULES) <= {*quarantine._BROKEN, "duplicate"}
+    write_day(tmp_path, [GOOD, ("u2", "i2", "x" * 5_000, at(9))])
+    ingest(night(tmp_path))
+    (part,) = parts(tmp_path)
+    assert part["broken_value"].to_list() == ["x" * 1_000]
+    assert part["event_type"].to_list() == ["x" * 5_000]
