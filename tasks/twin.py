@@ -31,6 +31,7 @@ class BadVersion(NamedTuple):
     version: str
     reason: str
     config_digest: str  # of the night that made it
+    config_is_bad: bool = False  # the version gone back to was made under another one
 
 
 def bad_versions(entries: Sequence[LedgerEntry], run_date: date) -> list[BadVersion]:
@@ -55,8 +56,13 @@ def marked(entries: Sequence[LedgerEntry]) -> list[BadVersion]:
             if version == entry.champion or _twin_of(version) in held:
                 del bad[version]
         if (gone := entry.bad_version) is not None:
-            made_with = nights[gone].config_digest if gone in nights else ""
-            bad[gone] = BadVersion(gone, entry.reason, made_with)
+            made_with, good = (
+                nights[version].config_digest if version in nights else ""
+                for version in (gone, entry.champion)
+            )
+            bad[gone] = BadVersion(
+                gone, entry.reason, made_with, bool(made_with) and made_with != good
+            )
     return list(bad.values())
 
 
@@ -74,19 +80,20 @@ def find_twin(
 ) -> str | None:
     """Return a sentence if the challenger is a bad version again, None if it is not.
 
-    A twin has nearly the same lists; or it comes from the same configuration and its lists are
-    nearer to those of the bad version than to the champion's.
+    A twin has nearly the same lists, or it comes from the same configuration. If that has made
+    good versions too, it is not to blame, and the lists must be nearer to those of the bad
+    version than to the champion's.
     """
     X, name = fold_in[:_N_USERS], night.config.mlflow.registered_model
     client = connect(night.config)
-    for version, reason, config_digest in bad:
+    for version, reason, config_digest, config_is_bad in bad:
         if not has_version(client, name, version):
             logger.warning("judge: version %s, once rolled back, is gone: no twins of it", version)
             continue
         other = contender.from_registry(fetch_model(night.config, version), item_ids, night.lake)
         share, of_champion = _same(challenger, other, X), _same(challenger, champion, X)
-        unchanged = config_digest == whole_config_digest(night) and share > of_champion
-        if share >= SAME_LISTS or unchanged:
+        unchanged = config_digest == whole_config_digest(night)
+        if share >= SAME_LISTS or (unchanged and (config_is_bad or share > of_champion)):
             return (
                 f"{share:.0%} {_twin_of(version)} ({reason}), {of_champion:.0%} the champion's, "
                 f"and the configuration is {'the same' if unchanged else 'another'}; mend it, or "
