@@ -1,8 +1,11 @@
 """The promotion ledger: appended, found again, robust against a torn line."""
 
+import hashlib
 from datetime import UTC, date, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from data_contracts.errors import ContractViolationError
 from data_contracts.ledger import LedgerEntry
@@ -47,6 +50,51 @@ def test_damaged_line_is_reported(tmp_path):
     ledger_path(tmp_path).write_text("{}\n", encoding="utf-8")
     with pytest.raises(ContractViolationError, match="line 1 is not a decision"):
         read_ledger(tmp_path)
+
+
+def test_line_torn_inside_a_letter_is_dropped(tmp_path):
+    """Reasons are written by people, who have letters of two bytes."""
+    append(tmp_path, entry(1))
+    with ledger_path(tmp_path).open("ab") as file:
+        file.write('{"entry":{"reason":"ü'.encode()[:-1])
+    assert read_ledger(tmp_path) == [entry(1)]
+    append(tmp_path, entry(2))
+    assert read_ledger(tmp_path) == [entry(1), entry(2)]
+
+
+def test_bytes_that_are_no_text_are_reported(tmp_path):
+    """By the number of their line."""
+    append(tmp_path, entry(1))
+    with ledger_path(tmp_path).open("ab") as file:
+        file.write(b"\xff\n")
+    with pytest.raises(ContractViolationError, match="line 2 is not a decision"):
+        read_ledger(tmp_path)
+
+
+def test_seal_holds_whatever_fields_later_versions_know(tmp_path):
+    """A line without a field that has a default now was sealed as it was written."""
+    append(tmp_path, entry(1))
+    content = ledger_path(tmp_path).read_bytes().partition(b',"seal":"')[0]
+    shorter = content.replace(b',"bad_version":null', b"") + b"}"
+    assert len(shorter) < len(content)
+    seal = hashlib.sha256(b"\n" + shorter).hexdigest().encode()
+    ledger_path(tmp_path).write_bytes(shorter[:-1] + b',"seal":"' + seal + b'"}\n')
+    append(tmp_path, entry(2))
+    assert read_ledger(tmp_path) == [entry(1), entry(2)]
+
+
+@given(st.data())
+def test_every_changed_byte_shows(tmp_path_factory, data):
+    """But in the last line, where a lost end is taken for a torn line."""
+    lake = tmp_path_factory.mktemp("lake")
+    for day in (1, 2, 3):
+        append(lake, entry(day, str(day)))
+    content = bytearray(ledger_path(lake).read_bytes())
+    place = data.draw(st.integers(0, len(content) - 2))
+    content[place] ^= data.draw(st.integers(1, 255))
+    ledger_path(lake).write_bytes(content)
+    with pytest.raises(ContractViolationError, match=r"line [123] (was changed|is not a decision)"):
+        read_lines(lake)
 
 
 @pytest.mark.parametrize("change", ["edited", "taken out", "swapped"])
