@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from data_contracts.config import load_config
-from data_contracts.manifests import IngestManifest
+from data_contracts.manifests import IngestManifest, MatrixManifest
 from data_contracts.report import NightReport
 from data_contracts.sample import SampleLake
 from flows.nightly import nightly
@@ -21,7 +21,7 @@ from tasks.lake import Night
 from tasks.ledger import read_ledger
 from tasks.registry import fetch_model
 from tasks.snapshot import latest_snapshot, snapshots
-from tasks.steps import read_manifest
+from tasks.steps import content_digest, read_manifest
 from tasks.tracking import connect
 from tasks.training import finished_training
 from tests.snapshot_bytes import snapshot_bytes
@@ -68,12 +68,12 @@ def lake(tmp_path_factory, prefect_api):
 
 
 def _written(path: Path) -> dict[str, int]:
-    """When each file of the finished steps was written, but for the last two, done every time."""
-    files = (path / "state" / "nights").rglob("*")
+    """When each file of the finished steps was written, but for those done every time."""
+    files, anew = (path / "state" / "nights").rglob("*"), ("publish", "evidence")
     return {
         str(file): file.stat().st_mtime_ns
         for file in files
-        if file.is_file() and file.parent.name != "publish" and not file.name.startswith("report")
+        if file.is_file() and file.parent.name not in anew and not file.name.startswith("report")
     }
 
 
@@ -201,20 +201,73 @@ def test_registered_model_answers_with_numpy_only(lake):
 
 
 def test_run_holds_metrics_lineage_and_embeddings(lake):
-    """One run per night, with figures per epoch, the digest of its data, npy and Parquet."""
+    """One run per night, with figures per epoch, the digests of its data, npy and Parquet."""
     night = Night(config=load_config(lake.path / "hoarfrost.toml"), run_date=lake.first.run_date)
     version = lake.client.get_model_version("hoarfrost", lake.first.champion_version)
     run = lake.client.get_run(version.run_id)
     assert run.data.metrics["challenger_ndcg_at_100"] > run.data.metrics["popularity_ndcg_at_100"]
     assert len(lake.client.get_metric_history(run.info.run_id, "judged_nmse")) > 1
-    assert run.inputs.dataset_inputs[0].dataset.name == f"matrices-{night.run_date}"
-    local = mlflow.artifacts.download_artifacts(
-        run_id=run.info.run_id, artifact_path="embeddings/item_embeddings.parquet"
+    matrices = read_manifest(night.step("matrices"), MatrixManifest)
+    assert {
+        (each.dataset.name, each.dataset.digest, each.tags[0].value)
+        for each in run.inputs.dataset_inputs
+        if each.dataset.name.startswith("matrices")
+    } == {(f"matrices-{night.run_date}", content_digest(matrices)[:36], "training")}
+    local = mlflow.artifacts.download_artifacts(run_id=run.info.run_id, artifact_path="embeddings")
+    vectors = pl.read_parquet(Path(local) / "item_embeddings.parquet")
+    counts = fetch_model(night.config, lake.first.champion_version).counts
+    assert vectors.height == np.count_nonzero(counts)
+    array = np.load(Path(local) / "item_embeddings.npy", allow_pickle=False)
+    np.testing.assert_array_equal(array, vectors["vector"].to_numpy())
+
+
+def test_run_of_a_night_done_twice_holds_everything_once(lake):
+    """Judged figures are linked to the model and to what they were measured on."""
+    version = lake.client.get_model_version("hoarfrost", lake.first.challenger_version)
+    run = lake.client.get_run(version.run_id)
+    names = sorted(each.dataset.name for each in run.inputs.dataset_inputs)
+    day = lake.first.run_date
+    assert names == [f"holdout-{day}", f"interactions-{day}", f"matrices-{day}"]
+    for name in run.data.metrics:
+        steps = [point.step for point in lake.client.get_metric_history(run.info.run_id, name)]
+        assert len(steps) == len(set(steps)), name
+    (model,) = lake.client.search_logged_models(
+        [run.info.experiment_id], f"source_run_id = '{run.info.run_id}'"
     )
-    vectors = pl.read_parquet(local)
-    assert vectors.height == np.count_nonzero(
-        fetch_model(night.config, lake.first.champion_version).counts
-    )
+    linked = {metric.key: metric for metric in model.metrics}
+    assert len(linked) == len(model.metrics)
+    judged = lake.first.metrics["challenger"]
+    assert linked["ndcg_at_100"].value == pytest.approx(judged["ndcg@100"].mean)
+    assert {metric.dataset_name for metric in model.metrics} == {f"holdout-{day}"}
+
+
+def test_run_and_version_name_date_and_snapshot(lake):
+    """Each night's run its own snapshot, the champion the last one that was made from it."""
+    for report in (lake.first, lake.second):
+        challenger = lake.client.get_model_version("hoarfrost", report.challenger_version)
+        run = lake.client.get_run(challenger.run_id)
+        assert run.data.tags["snapshot"] == Path(report.snapshot).name
+        assert run.data.tags["run_date"] == challenger.tags["run_date"] == str(report.run_date)
+    champion = lake.client.get_model_version("hoarfrost", lake.second.champion_version)
+    assert champion.tags["snapshot"] == Path(lake.second.snapshot).name
+
+
+def test_evidence_is_in_the_lake_and_on_the_run(lake):
+    """The same tables and figures, and MLflow reads the tables as its own."""
+    version = lake.client.get_model_version("hoarfrost", lake.second.challenger_version)
+    run = lake.client.get_run(version.run_id)
+    listed = {each.path for each in lake.client.list_artifacts(run.info.run_id, "evidence")}
+    folder = lake.path / "state" / "nights" / f"run_date={lake.second.run_date}" / "evidence"
+    assert listed == {f"evidence/{path.name}" for path in folder.iterdir()}
+    drawn = {"segments", "exposure", "learning_curve", "list_drift"}
+    assert {path.stem for path in folder.glob("*.svg")} == drawn
+    assert {path.stem for path in folder.glob("*.json")} == drawn | {"metrics", "gains"}
+    experiment, run_ids = run.info.experiment_id, [run.info.run_id]
+    metrics = lake.client.load_table(experiment, "evidence/metrics.json", run_ids)
+    assert set(metrics["model"]) == {"challenger", "champion", "popularity"}
+    curve = lake.client.load_table(experiment, "evidence/learning_curve.json", run_ids)
+    history = lake.client.get_metric_history(run.info.run_id, "judged_nmse")
+    assert len(curve[curve["metric"] == "nmse"]) >= len(history) > 1
 
 
 def test_every_file_of_a_snapshot_has_its_digest(lake):
