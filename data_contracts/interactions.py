@@ -18,10 +18,12 @@ from data_contracts.table_column import IdType, id_column
 ROW_RULES = {
     "user_id_missing": "every row says who: user_id is neither null nor empty",
     "item_id_missing": "every row says what: item_id is neither null nor empty",
+    "user_id_unfit": "a user_id has at most 1,024 bytes, as a whole number at most 2^63 - 1",
+    "item_id_unfit": "an item_id has at most 1,024 bytes, as a whole number at most 2^63 - 1",
     "timestamp_missing": "every row says when, in a time that its zone has",
     "event_type_unknown": "the event type is one of those in [events]",
     "timestamp_ancient": "no time lies before interactions.earliest",
-    "timestamp_in_future": "no time lies after the run date",
+    "timestamp_in_future": "no time lies after the day of its file",
     "too_late": "no event comes more than interactions.look_back_days after it happened",
 }
 USER_RULES = {
@@ -32,9 +34,11 @@ FILE_RULES = {
     "unreadable_file": "every file is a whole Parquet file; its day waits until it is",
     "wrong_columns": "every file has the configured columns with fitting types; its day waits",
     "day_waits": "a day is taken as a whole, or not yet",
-    "too_late_file": "no file arrives more than interactions.look_back_days after its day",
+    "too_late_file": "no file comes or changes more than interactions.look_back_days after its day",
 }
 INTERACTION_RULES = ROW_RULES | USER_RULES | FILE_RULES
+LONGEST_ID = 1_024  # bytes of UTF-8
+_LARGEST_ID = 2**63 - 1
 EVENT = ("user_id", "item_id", "event_type", "timestamp")
 
 
@@ -43,17 +47,20 @@ class Bounds(NamedTuple):
 
     earliest: datetime
     arrived_after: datetime  # too late before it
-    end: datetime  # of the run date
+    end: datetime  # of the partition's day
 
 
-def bounds(config: InteractionsConfig, run_date: date, partition: date) -> Bounds:
-    """Return the bounds of a partition's events, as moments in UTC."""
+def bounds(config: InteractionsConfig, partition: date) -> Bounds:
+    """Return the bounds of a partition's events, as moments in UTC.
+
+    They do not depend on the night that reads it: a row is good or bad whenever it arrives.
+    """
     return Bounds(
         earliest=day_start(config.earliest, config.time_zone),
         arrived_after=day_start(
             partition - timedelta(days=config.look_back_days), config.time_zone
         ),
-        end=day_start(run_date + timedelta(days=1), config.time_zone),
+        end=day_start(partition + timedelta(days=1), config.time_zone),
     )
 
 
@@ -76,6 +83,8 @@ def broken_rule(
     broken = {
         "user_id_missing": _missing("user_id", is_text=text_ids[0]),
         "item_id_missing": _missing("item_id", is_text=text_ids[1]),
+        "user_id_unfit": _unfit("user_id", is_text=text_ids[0]),
+        "item_id_unfit": _unfit("item_id", is_text=text_ids[1]),
         "timestamp_missing": timestamp.is_null(),
         "event_type_unknown": ~pl.col("event_type")
         .is_in(sorted(event_types))
@@ -107,3 +116,9 @@ def interactions_schema(
 def _missing(column: str, *, is_text: bool) -> pl.Expr:
     null = pl.col(column).is_null()
     return null | (pl.col(column) == "") if is_text else null
+
+
+def _unfit(column: str, *, is_text: bool) -> pl.Expr:
+    if is_text:
+        return pl.col(column).str.len_bytes() > LONGEST_ID
+    return pl.col(column) > _LARGEST_ID  # unsigned numbers reach further

@@ -6,6 +6,8 @@ A manifest is written last, so its presence means that every file it names is wh
 from datetime import date
 from typing import Literal
 
+from pydantic import Field
+
 from data_contracts.frozen import Frozen
 
 Verdict = Literal["promote", "hold", "reject", "cannot judge"]
@@ -27,6 +29,8 @@ class Manifest(Frozen):
     run_date: date
     key: str  # digest of all that went in: settings, inputs, code
     files: tuple[FileEntry, ...] = ()
+    stands_for: str | None = None
+    """Digest of what it was before people were forgotten: what was made of it stays valid."""
 
 
 class LogFile(Frozen):
@@ -37,9 +41,10 @@ class LogFile(Frozen):
     bytes: int
     modified_ns: int
     sha256: str
-    rows: int = 0
+    rows: int = 0  # accepted + quarantined
     accepted: int = 0
     quarantined: int = 0
+    by_rule: dict[str, int] = Field(default_factory=dict)  # the quarantined ones
 
 
 class RefusedFile(Frozen):
@@ -52,7 +57,11 @@ class RefusedFile(Frozen):
 
 
 class IngestManifest(Manifest):
-    """Accepted events per user shard (files named shard-000.parquet, ...) and what was refused."""
+    """Events per user shard (files named shard-000.parquet, ...) and what was refused.
+
+    The shards hold every row that keeps the row rules, with the place of its file in log_files:
+    repeats and bots too, since another file can change what is one.
+    """
 
     log_files: tuple[LogFile, ...]
     refused_files: tuple[RefusedFile, ...]
@@ -64,6 +73,21 @@ class IngestManifest(Manifest):
     quarantined: dict[str, int]  # rule -> rows
     accepted_by_day: dict[date, int]  # by partition day
     late_rows: int  # accepted rows whose time lies before their partition's day
+    layout: int = 0  # of the shards; those of another layout are not read
+
+
+class FileAccount(Frozen):
+    """Where the rows of one log file went, as one night read it: nothing else became of any."""
+
+    path: str
+    run_date: date  # of the night that read it
+    rows: int  # the sum of all below
+    quarantined: int  # broke a row rule
+    replaced: int  # a later night read the file anew
+    removed: int  # taken out of the state since
+    filtered: int  # older than the window, or of a bot
+    duplicates: int  # told by another row as well
+    history: int  # part of the history
 
 
 class HistoryManifest(Manifest):
@@ -72,6 +96,7 @@ class HistoryManifest(Manifest):
     users: int
     interactions: int  # (user, item) pairs with a weight above 0
     duplicates: int  # events met again in a later night's files, counted once
+    log_files: tuple[FileAccount, ...] = ()  # of all nights inside the window
     user_id_type: Literal["string", "integer"]
     item_id_type: Literal["string", "integer"]
 

@@ -13,9 +13,9 @@ from data_contracts.interactions import day_start
 from data_contracts.manifests import HistoryManifest, IngestManifest
 from tasks.lake import Night, night_folder, shard_name
 from tasks.log_files import earlier_ingests
+from tasks.past_events import Tally, past_events
 from tasks.progress import track
-from tasks.repeated import repeats
-from tasks.steps import entries, run_step
+from tasks.steps import entries, read_manifest, run_step
 from tasks.table_file import check_table
 
 logger = logging.getLogger(__name__)
@@ -31,6 +31,7 @@ def build_history(night: Night, ingest: IngestManifest) -> HistoryManifest:
         "events": night.config.events,
         "cut": str(night.cut),
         "time_zone": night.config.interactions.time_zone,
+        "max_events_per_user_day": night.config.validation.max_events_per_user_day,
     }
     work = functools.partial(_build, night, inputs)
     return run_step(night, "history", HistoryManifest, settings=settings, inputs=inputs, work=work)
@@ -45,39 +46,35 @@ def ingests_in_window(night: Night, ingest: IngestManifest) -> list[IngestManife
 def _build(
     night: Night, inputs: Sequence[IngestManifest], staging: Path, key: str
 ) -> HistoryManifest:
-    newest = inputs[-1]
+    newest, tally = inputs[-1], Tally(inputs)
     schema = history_schema(newest.user_id_type, newest.item_id_type)
-    run_dates = [manifest.run_date for manifest in inputs]
-    rows, users, interactions, duplicates = {}, 0, 0, 0
+    rows, users, interactions = {}, 0, 0
     for shard in track(range(newest.n_user_shards), "updating histories"):
         name = f"{shard_name(shard)}.parquet"
-        events, repeated = read_events(night, run_dates, name)
-        history = weigh(night, events)
+        history = weigh(night, past_events(night, inputs, name, tally))
         check_table(schema, history)
         history.write_parquet(staging / name, compression="lz4")
         rows[name] = history.height
         users += history["user_id"].n_unique()
         interactions += int((history["weight"] > 0).sum())
-        duplicates += repeated
     logger.info("history: %d users, %d interactions", users, interactions)
     return HistoryManifest(
         step="history", run_date=night.run_date, key=key, files=entries(staging, rows),
-        users=users, interactions=interactions, duplicates=duplicates,
+        users=users, interactions=interactions, duplicates=tally.told_again,
+        log_files=tally.accounts(),
         user_id_type=newest.user_id_type, item_id_type=newest.item_id_type,
     )  # fmt: skip
 
 
 def read_events(night: Night, run_dates: Sequence[date], name: str) -> tuple[pl.DataFrame, int]:
     """Return a user shard's events inside the window, each once, and the number of repeats."""
-    first = night.run_date - timedelta(days=night.config.history.window_days - 1)
-    start = day_start(first, night.config.interactions.time_zone)
-    files = [night_folder(night.lake, run_date) / "ingest" / name for run_date in run_dates]
-    events = pl.concat([pl.read_parquet(file) for file in files])
-    events = events.filter(pl.col("timestamp") >= start)
-    if len(files) == 1:  # one night has dropped its own repeats
-        return events, 0
-    repeated = repeats(events)
-    return events.filter(~repeated), int(repeated.sum())
+    found = (
+        read_manifest(night_folder(night.lake, run_date) / "ingest", IngestManifest)
+        for run_date in run_dates
+    )
+    past = [manifest for manifest in found if manifest is not None]
+    tally = Tally(past)
+    return past_events(night, past, name, tally), tally.told_again
 
 
 def weigh(night: Night, events: pl.DataFrame) -> pl.DataFrame:

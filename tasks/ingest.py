@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import polars as pl
 
-from data_contracts.errors import ConfigError, ContractViolationError
+from data_contracts.errors import ConfigError, ContractViolationError, HoarfrostError
 from data_contracts.manifests import IngestManifest, LogFile, RefusedFile
 from tasks.lake import Night, quarantine_folder, shard_name
-from tasks.log_files import LogListing, earlier_ingests, list_log
+from tasks.log_files import LAYOUT, LogListing, earlier_ingests, list_log
 from tasks.log_reading import ReadLog, read_log
 from tasks.progress import track
 from tasks.quarantine import write_quarantine
@@ -97,7 +97,7 @@ def refuse(night: Night, found: Examined) -> None:
     """
     _refuse_run_date(night, found.manifest.refused_files)
     _refuse_bad_share(night, found.manifest, found.faults)
-    refuse_small_day(night, found.manifest.accepted_by_day, earlier_ingests(night))
+    refuse_small_day(night, [*earlier_ingests(night), found.manifest])
 
 
 def refuse_other_shards(night: Night) -> None:
@@ -154,26 +154,18 @@ def _manifest(
     counts = pl.concat([part.accepted for part in judged]).group_by("file").sum()
     accepted = dict(counts.select("file", "n").iter_rows())
     files = tuple(
-        file.model_copy(
-            update={
-                "rows": read.rows[file.path],
-                "accepted": accepted.get(number, 0),
-                "quarantined": faults[file.path].height,
-            }
-        )
+        _counted(file, read.rows[file.path], accepted.get(number, 0), faults[file.path])
         for number, file in enumerate(listing.new)
         if file.path in read.rows
     )
     quarantined: Counter[str] = Counter()
-    for rows in faults.values():
-        quarantined.update(dict(rows["rule"].value_counts().iter_rows()))
-    quarantined.update(file.rule for file in refused)
+    for file in files:
+        quarantined.update(file.by_rule)
+    quarantined.update(each.rule for each in refused)
     by_day: Counter[date] = Counter()
     for file in files:
         by_day[file.partition] += file.accepted
-    shards = {
-        f"{shard_name(n)}.parquet": int(part.accepted["n"].sum()) for n, part in enumerate(judged)
-    }
+    shards = {f"{shard_name(n)}.parquet": part.stored for n, part in enumerate(judged)}
     return IngestManifest(
         step="ingest", run_date=night.run_date, key=key, files=entries(staging, shards),
         log_files=files, refused_files=refused,
@@ -181,8 +173,31 @@ def _manifest(
         n_user_shards=night.config.history.n_user_shards,
         rows=sum(read.rows.values()), accepted=sum(accepted.values()),
         quarantined=dict(sorted(quarantined.items())), accepted_by_day=dict(by_day),
-        late_rows=counts["late"].sum(),
+        late_rows=counts["late"].sum(), layout=LAYOUT,
     )  # fmt: skip
+
+
+def _counted(file: LogFile, rows: int, accepted: int, faults: pl.DataFrame) -> LogFile:
+    """Return the file with its counts.
+
+    Raises:
+        HoarfrostError: some rows were neither accepted nor quarantined.
+    """
+    if rows != accepted + faults.height:
+        raise HoarfrostError(
+            f"every row of {file.path} must be accepted or quarantined, got {rows} rows, of which "
+            f"{accepted} accepted and {faults.height} quarantined; it may have been written to "
+            "meanwhile: run the night again"
+        )
+    by_rule = sorted(faults["rule"].value_counts().iter_rows())
+    return file.model_copy(
+        update={
+            "rows": rows,
+            "accepted": accepted,
+            "quarantined": faults.height,
+            "by_rule": dict(by_rule),
+        }
+    )
 
 
 def _refuse_run_date(night: Night, refused: Sequence[RefusedFile]) -> None:

@@ -14,6 +14,7 @@ from tasks.lake import Night, night_folder, nights
 from tasks.steps import read_manifest
 
 logger = logging.getLogger(__name__)
+LAYOUT = 1  # of ingested shards: events with the place of their file, and whether they repeat one
 _MEANING = {"{date}": r"(?P<date>\d{4}-\d{2}-\d{2})", "*": "[^/]*", "?": "[^/]"}
 
 
@@ -26,10 +27,12 @@ class LogListing(NamedTuple):
 
 
 def list_log(night: Night) -> LogListing:
-    """Return the files no earlier night has taken, in order of day and path."""
+    """Return the files that no earlier night has taken as they are now, in order of day and path.
+
+    A file that has changed since is new again: its rows take the place of those read before.
+    """
     earlier = earlier_ingests(night)
-    taken = {(file.path, file.sha256) for manifest in earlier for file in manifest.log_files}
-    names = {name for name, _ in taken}
+    taken = {file.path: file.sha256 for manifest in earlier for file in manifest.log_files}
     known = _known_digests(night, earlier)
     forgotten = night.run_date - timedelta(days=night.config.history.window_days)
     first = _first_day(night, earlier)
@@ -42,27 +45,30 @@ def list_log(night: Night) -> LogListing:
         days.add(partition)
         if partition <= forgotten and partition < first:
             continue  # no history would keep it
-        if partition < first and _name(night, path) not in names:  # late, whatever it holds:
-            late.append(_refused_late(night, path, partition))  # not read, be it night after night
+        if partition < first and _name(night, path) not in taken:  # late, whatever it holds:
+            late.append(_late(night, path, partition, "arrived"))  # not read, night after night
             continue
         file = _describe(night, path, partition, known)
-        if (file.path, file.sha256) in taken:
+        if taken.get(file.path) == file.sha256:  # as the last night that took it found it
             continue
         if partition < first:
-            late.append(_refused_late(night, path, partition))
+            late.append(_late(night, path, partition, "changed"))
         else:
             new.append(file)
     return LogListing(tuple(new), tuple(late), night.run_date in days)
 
 
 def earlier_ingests(night: Night) -> list[IngestManifest]:
-    """Return the ingest manifests of all earlier run dates, oldest first."""
+    """Return the ingest manifests of all earlier run dates, oldest first.
+
+    A lake of an earlier version has none: its log is read again.
+    """
     found = (
         read_manifest(night_folder(night.lake, day) / "ingest", IngestManifest)
         for day in nights(night.lake)
         if day < night.run_date
     )
-    return [manifest for manifest in found if manifest is not None]
+    return [each for each in found if each is not None and each.layout == LAYOUT]
 
 
 def log_path(night: Night, path: str) -> Path:
@@ -99,10 +105,15 @@ def _describe(
     night: Night, path: Path, partition: date, known: dict[tuple[str, int, int], str]
 ) -> LogFile:
     name = _name(night, path)
+    unread = LogFile(path=name, partition=partition, bytes=0, modified_ns=0, sha256="")
     if not path.is_file():  # a folder or a link to nowhere: the first pass refuses it
-        return LogFile(path=name, partition=partition, bytes=0, modified_ns=0, sha256="")
-    stat = path.stat()
-    sha256 = known.get((name, stat.st_size, stat.st_mtime_ns)) or sha256_of(path)
+        return unread
+    try:
+        stat = path.stat()
+        sha256 = known.get((name, stat.st_size, stat.st_mtime_ns)) or sha256_of(path)
+    except OSError as error:  # nor can the first pass read it
+        logger.warning("%s cannot be read: %s", path, error)
+        return unread
     return LogFile(
         path=name,
         partition=partition,
@@ -123,11 +134,12 @@ def _known_digests(night: Night, earlier: list[IngestManifest]) -> dict[tuple[st
     return {(file.path, file.bytes, file.modified_ns): file.sha256 for file in files}
 
 
-def _refused_late(night: Night, path: Path, partition: date) -> RefusedFile:
+def _late(night: Night, path: Path, partition: date, what: str) -> RefusedFile:
     days = night.config.interactions.look_back_days
+    kept = "; what was read of it before stays" if what == "changed" else ""
     return RefusedFile(
         path=_name(night, path),
         partition=partition,
         rule="too_late_file",
-        reason=f"arrived more than {days} days after its day (interactions.look_back_days)",
+        reason=f"{what} more than {days} days after its day (interactions.look_back_days){kept}",
     )

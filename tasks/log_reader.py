@@ -13,6 +13,7 @@ from data_contracts.config import InteractionsConfig
 from data_contracts.table_column import IdType
 
 _BATCH_ROWS = 1_000_000
+ID_DTYPES: dict[IdType, pl.DataType] = {"string": pl.String(), "integer": pl.Int64()}
 
 
 class UnfitFileError(Exception):
@@ -56,6 +57,8 @@ def batches(
 ) -> Iterator[pl.DataFrame]:
     """Yield user_id, item_id, event_type, timestamp and row_number, bounded in memory.
 
+    Unsigned ids of 64 bits stay so: one beyond the signed ones is refused by the row rules.
+
     Raises:
         UnfitFileError: a page of the file cannot be read.
     """
@@ -73,8 +76,8 @@ def batches(
                 batch.validate(full=True)  # text that is no UTF-8 would fail far from here
                 raw = pl.DataFrame(batch)
                 yield raw.select(
-                    user_id=_id(columns.user_id, id_types[0]),
-                    item_id=_id(columns.item_id, id_types[1]),
+                    user_id=_id(raw, columns.user_id, id_types[0]),
+                    item_id=_id(raw, columns.item_id, id_types[1]),
                     event_type=event_type,
                     timestamp=moment(raw.schema[columns.timestamp], config),
                     row_number=pl.int_range(start, start + raw.height, dtype=pl.UInt32),
@@ -114,8 +117,10 @@ def _check_names(names: list[str], wanted: list[str]) -> None:
         )
 
 
-def _id(name: str, id_type: IdType) -> pl.Expr:
-    return pl.col(name).cast(pl.String if id_type == "string" else pl.Int64, strict=False)
+def _id(raw: pl.DataFrame, name: str, id_type: IdType) -> pl.Expr:
+    if id_type == "integer" and raw.schema[name] == pl.UInt64:
+        return pl.col(name)
+    return pl.col(name).cast(ID_DTYPES[id_type])
 
 
 def _is_text(dtype: pa.DataType) -> bool:

@@ -1,7 +1,7 @@
 """First pass over a night's log: judge every row by itself, spread the good over user shards."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from data_contracts.manifests import LogFile, RefusedFile
 from data_contracts.table_column import IdType
 from tasks.lake import Night
 from tasks.log_files import log_path
-from tasks.log_reader import UnfitFileError, batches, inspect
+from tasks.log_reader import ID_DTYPES, UnfitFileError, batches, inspect
 from tasks.progress import track
 from tasks.user_shards import ShardWriter
 
@@ -46,16 +46,17 @@ def read_log(
         expected: id types of earlier nights.
     """
     refused, expected = _inspect_all(night, files, expected)
+    waits = {file.partition for file in refused.values()}
     rows: dict[str, int] = {}
     faults: dict[str, pl.DataFrame] = {}
     with ShardWriter(folder, night.config.history.n_user_shards) as writer:
         for number, file in track(list(enumerate(files)), "reading the log"):
-            if file.partition in refused:
+            if file.partition in waits:
                 continue
             try:
                 rows[file.path], faults[file.path] = _read(night, file, number, expected, writer)
             except UnfitFileError as error:
-                refused[file.partition] = _refusal(file, error)
+                refused[file.path] = _refusal(file, error)
     waiting = _with_siblings(files, refused)
     gone = {file.path for file in waiting}
     return ReadLog(
@@ -68,8 +69,8 @@ def read_log(
 
 def _inspect_all(
     night: Night, files: Sequence[LogFile], expected: IdTypes | None
-) -> tuple[dict[date, RefusedFile], IdTypes]:
-    refused: dict[date, RefusedFile] = {}
+) -> tuple[dict[str, RefusedFile], IdTypes]:
+    refused: dict[str, RefusedFile] = {}
     met: tuple[IdType | None, IdType | None] = expected or (None, None)
     for file in files:
         try:
@@ -83,7 +84,7 @@ def _inspect_all(
                         f"{name} must be {wanted} as in the rest of the log, is {got}",
                     )
         except UnfitFileError as error:
-            refused.setdefault(file.partition, _refusal(file, error))
+            refused[file.path] = _refusal(file, error)
     return refused, (met[0] or "string", met[1] or "string")
 
 
@@ -91,7 +92,7 @@ def _read(
     night: Night, file: LogFile, number: int, types: IdTypes, writer: ShardWriter
 ) -> tuple[int, pl.DataFrame]:
     config = night.config.interactions
-    limits = bounds(config, night.run_date, file.partition)
+    limits = bounds(config, file.partition)
     rule = broken_rule(
         night.config.events, limits, text_ids=(types[0] == "string", types[1] == "string")
     )
@@ -101,7 +102,11 @@ def _read(
         n_rows += judged.height
         is_bad = judged["rule"].is_not_null()
         bad.append(judged.filter(is_bad).select("row_number", "rule"))
-        writer.write(judged.filter(~is_bad).drop("rule"))
+        good = judged.filter(~is_bad).drop("rule")
+        user_id, item_id = (ID_DTYPES[each] for each in types)
+        writer.write(
+            good.with_columns(pl.col("user_id").cast(user_id), pl.col("item_id").cast(item_id))
+        )
     empty = pl.DataFrame(schema={"row_number": pl.UInt32, "rule": pl.String})
     return n_rows, pl.concat([empty, *bad])
 
@@ -114,16 +119,20 @@ def _refusal(file: LogFile, error: UnfitFileError) -> RefusedFile:
 
 
 def _with_siblings(
-    files: Iterable[LogFile], refused: dict[date, RefusedFile]
+    files: Iterable[LogFile], refused: Mapping[str, RefusedFile]
 ) -> tuple[RefusedFile, ...]:
+    culprits: dict[date, list[str]] = {}
+    for each in refused.values():
+        culprits.setdefault(each.partition, []).append(each.path)
     waiting = []
     for file in files:
-        culprit = refused.get(file.partition)
-        if culprit is None:
+        names = culprits.get(file.partition)
+        if names is None:
             continue
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         sibling = RefusedFile(
             path=file.path, partition=file.partition, rule="day_waits",
-            reason=f"its day waits for {culprit.path}",
+            reason=f"its day waits for {names[0]}{more}",
         )  # fmt: skip
-        waiting.append(culprit if file.path == culprit.path else sibling)
+        waiting.append(refused.get(file.path, sibling))
     return tuple(waiting)

@@ -4,11 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 
 from data_contracts.interactions import EVENT, day_start, interactions_schema
 from data_contracts.manifests import LogFile
+from tasks.bots import of_bots
 from tasks.lake import Night, shard_name
+from tasks.log_reader import ID_DTYPES
 from tasks.log_reading import IdTypes
 from tasks.repeated import repeats
 from tasks.table_file import check_table
@@ -19,6 +22,7 @@ class Judged(NamedTuple):
 
     faults: pl.DataFrame  # file, row_number, rule
     accepted: pl.DataFrame  # file, n (rows), late (rows)
+    stored: int  # rows that were written
 
 
 def judge_shard(
@@ -31,7 +35,10 @@ def judge_shard(
     taken: Sequence[int],
     id_types: IdTypes,
 ) -> Judged:
-    """Write the good rows of one user shard to target; return what was refused and counted.
+    """Write the rows of one user shard to target; return what was refused and counted.
+
+    Repeats and bots are written too: the night that reads a file anew, or late, judges them
+    again among the rows that are there then.
 
     Args:
         night: configuration and run date.
@@ -49,36 +56,38 @@ def judge_shard(
         .when(_of_bots(rows, is_repeat, night)).then(pl.lit("bot"))
     )  # fmt: skip
     good = rows.filter(pl.col("rule").is_null())
-    events = good.select(EVENT)
-    check_table(interactions_schema(*id_types, night.config.events), events)
-    events.write_parquet(target / f"{shard_name(shard)}.parquet", compression="lz4")
+    check_table(interactions_schema(*id_types, night.config.events), rows.select(EVENT))
+    stored = rows.select(*EVENT, file=_places(rows["file"], taken), repeat=is_repeat)
+    stored.write_parquet(target / f"{shard_name(shard)}.parquet", compression="lz4")
     faults = rows.filter(pl.col("rule").is_not_null()).select("file", "row_number", "rule")
-    return Judged(faults, _count(good, files, night))
+    return Judged(faults, _count(good, files, night), rows.height)
 
 
 def _read(path: Path, taken: Sequence[int], id_types: IdTypes) -> pl.DataFrame:
     if not path.exists():  # no user of this shard tonight
-        ids = [pl.String if each == "string" else pl.Int64 for each in id_types]
-        schema = dict(zip(EVENT, (*ids, pl.String, pl.Datetime("us", "UTC")), strict=True))
-        return pl.DataFrame(schema=schema | {"row_number": pl.UInt32, "file": pl.UInt32})
+        ids = [ID_DTYPES[each] for each in id_types]
+        event = (*ids, pl.String(), pl.Datetime("us", "UTC"))
+        schema = dict(zip(EVENT, event, strict=True))
+        return pl.DataFrame(schema=schema | {"row_number": pl.UInt32(), "file": pl.UInt32()})
     rows = pl.read_ipc(path)
     refused = set(rows["file"].unique().to_list()) - set(taken)
     return rows.filter(~pl.col("file").is_in(refused)) if refused else rows
 
 
+def _places(file: pl.Series, taken: Sequence[int]) -> pl.Series:
+    """Return the place of every row's file in the manifest, which lists no others than those."""
+    places = np.zeros(max(taken, default=0) + 1, np.uint32)
+    places[list(taken)] = range(len(taken))
+    return pl.Series(places[file.to_numpy()], dtype=pl.UInt32)
+
+
 def _of_bots(rows: pl.DataFrame, is_repeat: pl.Series, night: Night) -> pl.Series:
-    # events are counted, not rows: a log that is delivered twice makes nobody a bot
-    most = night.config.validation.max_events_per_user_day
-    events = rows.filter(~is_repeat)
-    busy = events.group_by("user_id").len().filter(pl.col("len") > most)["user_id"]
-    if not len(busy):
-        return pl.repeat(value=False, n=rows.height, eager=True)
-    zone = night.config.interactions.time_zone
-    day = pl.col("timestamp").dt.convert_time_zone(zone).dt.date()
-    suspects = pl.col("user_id").is_in(busy.implode())
-    n_events = pl.col("is_event").sum().over("user_id", day)
-    counted = rows.with_columns(is_event=~is_repeat)
-    return counted.select(suspects & (n_events > most)).to_series()
+    if not is_repeat.any():
+        return of_bots(rows, night)
+    places = (~is_repeat).arg_true()
+    found = of_bots(rows[places], night)
+    nobody = pl.repeat(value=False, n=rows.height, eager=True)
+    return nobody.scatter(places.filter(found), values=True)
 
 
 def _count(good: pl.DataFrame, files: Sequence[LogFile], night: Night) -> pl.DataFrame:

@@ -1,6 +1,7 @@
 """Is the run date's day there, and is it as large as usual?"""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from datetime import date
 from statistics import median
 
@@ -21,12 +22,16 @@ def refuse_missing_day(night: Night, *, has_files: bool) -> None:
         )
 
 
-def refuse_small_day(
-    night: Night, accepted: Mapping[date, int], earlier: Sequence[IngestManifest]
-) -> None:
-    """Raise TooLittleDataError if the run date has no good row, or far fewer than usual."""
+def refuse_small_day(night: Night, ingests: Sequence[IngestManifest]) -> None:
+    """Raise TooLittleDataError if the run date has no good row, or far fewer than usual.
+
+    Args:
+        night: run date and limits.
+        ingests: of all nights up to this one, oldest first.
+    """
     validation, day = night.config.validation, night.run_date
-    rows = accepted.get(day, 0)
+    volumes = _by_day(ingests)
+    rows = volumes.pop(day, 0)
     if not rows:
         raise TooLittleDataError(f"the day {day} is empty: its files hold no good row")
     if rows < validation.min_rows:
@@ -34,12 +39,6 @@ def refuse_small_day(
             f"the day {day} is too small: {rows} good rows, "
             f"at least {validation.min_rows} are needed (validation.min_rows)"
         )
-    known = [manifest.accepted_by_day for manifest in earlier] + [accepted]
-    volumes: dict[date, int] = {}
-    for by_day in known:
-        for other, count in by_day.items():
-            volumes[other] = volumes.get(other, 0) + count
-    volumes.pop(day)
     usual = median(volumes.values()) if len(volumes) >= _FEWEST_DAYS else 0
     if rows < validation.min_share_of_usual * usual:
         raise TooLittleDataError(
@@ -47,3 +46,12 @@ def refuse_small_day(
             f"usual {usual:.0f}, at least {validation.min_share_of_usual:.0%} are expected "
             "(validation.min_share_of_usual)"
         )
+
+
+def _by_day(ingests: Sequence[IngestManifest]) -> Counter[date]:
+    """Return accepted rows by day; of a file that was read twice the newer ones."""
+    files = {file.path: file for manifest in ingests for file in manifest.log_files}
+    volumes: Counter[date] = Counter()
+    for file in files.values():
+        volumes[file.partition] += file.accepted
+    return volumes

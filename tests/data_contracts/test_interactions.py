@@ -21,9 +21,10 @@ from tasks.table_file import check_table
 
 DAY = date(2026, 9, 10)
 NOON = datetime(2026, 9, 10, 12, tzinfo=UTC)
-LIMITS = bounds(InteractionsConfig(), DAY, DAY)
+LIMITS = bounds(InteractionsConfig(), DAY)
 TYPES = {"view", "purchase"}
 GOOD = ("u", "i", "view", NOON)
+LONG = "é" * 513  # 1,026 bytes
 FRAME = {
     "user_id": pl.String,
     "item_id": pl.String,
@@ -53,13 +54,13 @@ def test_day_starts_where_its_zone_says(day, zone, moment):
     assert day_start(day, zone) == moment
 
 
-def test_bounds_follow_partition_and_run_date():
-    """A late partition is measured by its own day, the future by the night's."""
+def test_bounds_follow_the_partition():
+    """Whatever night reads it, or a file that comes late would be judged otherwise."""
     config = InteractionsConfig(look_back_days=2, earliest=date(2020, 1, 1))
-    found = bounds(config, DAY, DAY - timedelta(days=1))
+    found = bounds(config, DAY - timedelta(days=1))
     assert found.earliest == datetime(2020, 1, 1, tzinfo=UTC)
     assert found.arrived_after == datetime(2026, 9, 7, tzinfo=UTC)
-    assert found.end == datetime(2026, 9, 11, tzinfo=UTC)
+    assert found.end == datetime(2026, 9, 10, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -82,12 +83,14 @@ def test_row_that_breaks_several_rules_is_told_the_first():
     """In the order in which the rules are listed."""
     repaired = [
         (None, None, "stare", None),
-        ("u", None, "stare", None),
+        (LONG, None, "stare", None),
+        (LONG, LONG, "stare", None),
+        ("u", LONG, "stare", None),
         ("u", "i", "stare", None),
         ("u", "i", "stare", LIMITS.end),
         GOOD,
     ]
-    assert [first_broken(row) for row in repaired] == [*list(ROW_RULES)[:4], None]
+    assert [first_broken(row) for row in repaired] == [*list(ROW_RULES)[:6], None]
 
 
 def test_integer_ids_are_never_empty():
@@ -98,6 +101,27 @@ def test_integer_ids_are_never_empty():
     assert first_broken((0, -1, *row), **integers) is None
     assert first_broken((None, 1, *row), **integers) == "user_id_missing"
     assert first_broken((1, None, *row), **integers) == "item_id_missing"
+
+
+@pytest.mark.parametrize(("row", "rule"), [
+    (("u" * 1_024, "é" * 512), None),
+    (("u" * 1_025, "i"), "user_id_unfit"),
+    (("u", LONG), "item_id_unfit"),
+])  # fmt: skip
+def test_longest_id_is_counted_in_bytes(row, rule):
+    """As every table and index that will hold it counts."""
+    assert first_broken((*row, "view", NOON)) == rule
+
+
+@pytest.mark.parametrize(("row", "rule"), [
+    ((2**63 - 1, 2**63 - 1), None),
+    ((2**63, 1), "user_id_unfit"),
+    ((1, 2**64 - 1), "item_id_unfit"),
+])  # fmt: skip
+def test_unsigned_ids_end_where_signed_ones_do(row, rule):
+    """They are there, and no more missing than any other."""
+    schema = FRAME | {"user_id": pl.UInt64, "item_id": pl.UInt64}
+    assert first_broken((*row, "view", NOON), schema=schema, text_ids=(False, False)) == rule
 
 
 VALUES = st.tuples(

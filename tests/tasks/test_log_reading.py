@@ -115,16 +115,136 @@ def test_log_without_event_types_is_of_the_default(tmp_path):
     assert history_after(tonight)["weight"].to_list() == [4.0]
 
 
-def test_grown_file_brings_its_new_rows_only(tmp_path):
+def went(manifest):
+    """Where the rows of every file went, by name and night; each must have gone somewhere."""
+    for file in manifest.log_files:
+        rest = file.model_dump(exclude={"path", "run_date", "rows"})
+        assert sum(rest.values()) == file.rows
+    return {
+        (file.path.rsplit("/", 1)[1].removesuffix(".parquet"), (DAY - file.run_date).days): {
+            fate: n
+            for fate, n in file.model_dump(exclude={"path", "run_date", "rows"}).items()
+            if n
+        }
+        for file in manifest.log_files
+    }
+
+
+def test_grown_file_takes_the_place_of_what_it_was(tmp_path):
     """Written again with two more rows, yesterday's file counts no event twice."""
-    write_day(tmp_path, good_rows(4, YESTERDAY), day=YESTERDAY)
+    write_day(tmp_path, good_rows(4, YESTERDAY), day=YESTERDAY, name="grown")
     ingest(night(tmp_path, YESTERDAY))
-    write_day(tmp_path, good_rows(6, YESTERDAY), day=YESTERDAY)
+    write_day(tmp_path, good_rows(6, YESTERDAY), day=YESTERDAY, name="grown")
     write_day(tmp_path, good_rows(6))
     tonight = night(tmp_path)
     manifest = build_history(tonight, ingest(tonight))
     events = pl.read_parquet(tonight.step("history") / "*.parquet")["n_events"]
-    assert (manifest.duplicates, int(events.sum())) == (4, 12)
+    assert (manifest.duplicates, int(events.sum())) == (0, 12)
+    assert went(manifest) == {
+        ("grown", 1): {"replaced": 4},
+        ("grown", 0): {"history": 6},
+        ("part-0", 0): {"history": 6},
+    }
+
+
+def test_rows_that_a_changed_file_lost_leave_the_history(tmp_path):
+    """It is what it would be if the file had always been as it is now."""
+    old, new = good_rows(6, YESTERDAY), good_rows(3, YESTERDAY)
+    anew = tmp_path / "anew"
+    for lake, first in ((tmp_path / "changed", old), (anew, new)):
+        write_day(lake, first, day=YESTERDAY)
+        ingest(night(lake, YESTERDAY))
+        write_day(lake, new, day=YESTERDAY)
+        write_day(lake, good_rows(2))
+    histories = [history_after(night(lake)) for lake in (tmp_path / "changed", anew)]
+    assert histories[0].equals(histories[1])
+    assert histories[0]["n_events"].sum() == 5
+
+
+def test_repeat_of_a_row_that_is_gone_counts(tmp_path):
+    """Two files told it, the first one no more: the second one's row is not lost with it."""
+    event = ("u", "i", "view", at(3, YESTERDAY))
+    rest = ("v", "i", "view", at(4, YESTERDAY))
+    write_day(tmp_path, [event, rest], day=YESTERDAY, name="a")
+    write_day(tmp_path, [event], day=YESTERDAY, name="b")
+    ingest(night(tmp_path, YESTERDAY))
+    assert quarantined(tmp_path, YESTERDAY) == [("b.parquet", 0, "duplicate")]
+    write_day(tmp_path, [rest], day=YESTERDAY, name="a")
+    write_day(tmp_path, [("w", "i", "view", at(1))])
+    tonight = night(tmp_path)
+    manifest = build_history(tonight, ingest(tonight))
+    users = pl.read_parquet(tonight.step("history") / "*.parquet", columns=["user_id"])
+    assert sorted(users["user_id"]) == ["u", "v", "w"]
+    assert went(manifest)["b", 1] == {"history": 1}
+
+
+def test_file_that_is_changed_back_is_read_once_more(tmp_path):
+    """What counts is how the last night found it, and not whether any night did."""
+    days = [DAY - timedelta(days=2), YESTERDAY, DAY]
+    for day, n_rows in zip(days, (5, 2, 5), strict=True):
+        write_day(tmp_path, good_rows(n_rows, days[0]), day=days[0], name="moody")
+        write_day(tmp_path, good_rows(1, day), day=day, name="today")
+        tonight = night(tmp_path, day)
+        manifest = build_history(tonight, ingest(tonight))
+    assert [went(manifest)["moody", ago] for ago in (2, 1, 0)] == [
+        {"replaced": 5},
+        {"replaced": 2},
+        {"history": 4, "duplicates": 1},
+    ]
+
+
+def test_changed_file_that_is_broken_leaves_what_it_was(tmp_path):
+    """Its day waits, and the rows that were good stay until it is mended."""
+    path = write_day(tmp_path, good_rows(4, YESTERDAY), day=YESTERDAY)
+    ingest(night(tmp_path, YESTERDAY))
+    path.write_bytes(path.read_bytes()[:-9])
+    write_day(tmp_path, good_rows(2))
+    assert history_after(night(tmp_path))["n_events"].sum() == 6
+    assert quarantined(tmp_path) == [("part-0.parquet", None, "unreadable_file")]
+
+
+def test_file_that_changes_too_late_is_refused_and_keeps_its_rows(tmp_path):
+    """With a reason of its own; it says what is in the history."""
+    old = DAY - timedelta(days=4)
+    write_day(tmp_path, good_rows(4, old), day=old)
+    for day in (old, YESTERDAY, DAY):
+        write_day(tmp_path, good_rows(2, day), day=day, name="today")
+        if day == DAY:
+            write_day(tmp_path, good_rows(1, old), day=old)
+        manifest = ingest(night(tmp_path, day))
+    (late,) = manifest.refused_files
+    assert (late.rule, late.path) == ("too_late_file", f"interactions/date={old}/part-0.parquet")
+    assert late.reason.startswith("changed more than 3 days after its day")
+    history = build_history(night(tmp_path), manifest)
+    assert went(history)["part-0", 4] == {"history": 4}
+
+
+def test_bot_of_two_nights_is_a_bot(tmp_path):
+    """Half of its day came late: neither half is too much, both are, and a repeat counts once."""
+    limit = {"validation": {"max_events_per_user_day": 8, "max_bad_share": 1.0}}
+    rows = [(user, f"i{k}", "view", at(k, YESTERDAY)) for k in range(9) for user in ("bot", "u")]
+    rows.pop()  # eight events are not too many
+    write_day(tmp_path, rows[:9], day=YESTERDAY, name="in-time")
+    assert ingest(night(tmp_path, YESTERDAY, **limit)).accepted == 9
+    write_day(tmp_path, rows[8:], day=YESTERDAY, name="late")
+    write_day(tmp_path, good_rows(1))
+    tonight = night(tmp_path, **limit)
+    manifest = build_history(tonight, ingest(tonight))
+    users = pl.read_parquet(tonight.step("history") / "*.parquet", columns=["user_id"])
+    assert sorted(users["user_id"].unique()) == ["u", "u0"]
+    assert went(manifest) == {
+        ("in-time", 1): {"filtered": 5, "history": 4},
+        ("late", 0): {"filtered": 4, "duplicates": 1, "history": 4},
+        ("part-0", 0): {"history": 1},
+    }
+
+
+def test_row_after_the_day_of_its_file_is_refused_however_late_it_comes(tmp_path):
+    """Else the night on which the file arrives would decide."""
+    write_day(tmp_path, [("u", "i", "view", at(1)), *good_rows(1, YESTERDAY)], day=YESTERDAY)
+    write_day(tmp_path, good_rows(2))
+    assert ingest(night(tmp_path)).quarantined == {"timestamp_in_future": 1}
+    assert quarantined(tmp_path) == [("part-0.parquet", 0, "timestamp_in_future")]
 
 
 def test_event_on_both_sides_of_midnight_is_one_night_s_duplicate(tmp_path):
