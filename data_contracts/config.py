@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from data_contracts.config_file import read_config
+from data_contracts.data_drift import DataDriftConfig
 from data_contracts.drift import DriftConfig
 from data_contracts.environment import resolve
 from data_contracts.errors import ConfigError
@@ -283,6 +284,7 @@ class NightlyConfig(Frozen):
     tables: TablesConfig = TablesConfig()
     publish: PublishConfig = PublishConfig()
     drift: DriftConfig = DriftConfig()
+    data_drift: DataDriftConfig = DataDriftConfig()
     mlflow: MLflowConfig = MLflowConfig()
 
     @model_validator(mode="after")

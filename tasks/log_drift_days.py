@@ -1,0 +1,92 @@
+"""What accepted events add up to, day by day: kept by every night for those that come after it."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import NamedTuple
+
+import polars as pl
+
+from data_contracts.log_drift import LogDay
+from tasks.lake import Night, night_folder, shard_name
+
+ACTIVITY = (1, 2, 3, 4, 6, 10, 18, 34, 66)  # fewest events of a user in every cell
+
+
+class Counted(NamedTuple):
+    """Events of some days."""
+
+    days: tuple[LogDay, ...]
+    items: pl.DataFrame  # day, item_id, n
+
+
+def count_days(night: Night, run_dates: Sequence[date], first: date) -> Counted:
+    """Return what the accepted events of some nights add up to; one user shard at a time.
+
+    Args:
+        night: configuration and run date.
+        run_dates: nights whose ingests are counted, at least one.
+        first: events of earlier days are left out.
+    """
+    found = [
+        _count_shard(night, run_dates, shard, first)
+        for shard in range(night.config.history.n_user_shards)
+    ]
+    items, types, activity, newest = (pl.concat(parts) for parts in zip(*found, strict=True))
+    days = _days(
+        types.group_by("day", "event_type").agg(pl.col("n").sum()),
+        activity.group_by("day", "cell").agg(pl.col("users", "squares").sum()),
+        newest.group_by("day").agg(pl.col("newest").max()),
+    )
+    return Counted(
+        days, items.group_by("day", "item_id").agg(pl.col("n").sum()).sort("day", "item_id")
+    )
+
+
+def shard_events(night: Night, run_dates: Sequence[date], shard: int) -> pl.LazyFrame:
+    """Return the events of a user shard that some nights took, each with its day in the log's zone.
+
+    Args:
+        night: configuration.
+        run_dates: the nights, at least one.
+        shard: which user shard.
+    """
+    name = f"{shard_name(shard)}.parquet"
+    files = [night_folder(night.lake, run_date) / "ingest" / name for run_date in run_dates]
+    day = pl.col("timestamp").dt.convert_time_zone(night.config.interactions.time_zone).dt.date()
+    return pl.scan_parquet(files, hive_partitioning=False).with_columns(day=day)
+
+
+def _count_shard(
+    night: Night, run_dates: Sequence[date], shard: int, first: date
+) -> list[pl.DataFrame]:
+    events = shard_events(night, run_dates, shard).filter(pl.col("day") >= first)
+    cell = pl.sum_horizontal(pl.col("n") >= fewest for fewest in ACTIVITY[1:]).cast(pl.UInt32)
+    users = events.group_by("day", "user_id").agg(n=pl.len().cast(pl.Int64))
+    wanted = [
+        events.group_by("day", "item_id").agg(n=pl.len().cast(pl.Int64)),
+        events.group_by("day", "event_type").agg(n=pl.len().cast(pl.Int64)),
+        users.group_by("day", cell=cell).agg(
+            users=pl.len().cast(pl.Int64), squares=(pl.col("n") ** 2).sum()
+        ),
+        events.group_by("day").agg(newest=pl.col("timestamp").max()),
+    ]
+    return pl.collect_all(wanted, engine="streaming")
+
+
+def _days(types: pl.DataFrame, activity: pl.DataFrame, newest: pl.DataFrame) -> tuple[LogDay, ...]:
+    last: dict[date, datetime] = dict(newest.sort("day").iter_rows())
+    by_type: dict[date, dict[str, int]] = {day: {} for day in last}
+    for day, name, n in types.sort("day", "event_type").iter_rows():
+        by_type[day][name] = n
+    cells = {day: [0] * len(ACTIVITY) for day in last}
+    squares = dict.fromkeys(last, 0)
+    for day, cell, n_users, square in activity.iter_rows():
+        cells[day][cell] = n_users
+        squares[day] += square
+    return tuple(
+        LogDay(
+            day=day, events=sum(by_type[day].values()), squares=squares[day], newest=newest,
+            event_types=by_type[day], activity=tuple(cells[day]),
+        )
+        for day, newest in last.items()
+    )  # fmt: skip
