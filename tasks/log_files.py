@@ -14,7 +14,7 @@ from tasks.lake import Night, night_folder, nights
 from tasks.steps import read_manifest
 
 logger = logging.getLogger(__name__)
-LAYOUT = 1  # of ingested shards: events with the place of their file, and whether they repeat one
+LAYOUT = 1  # of ingested shards: events, the user rule they break or null, the place of their file
 _MEANING = {"{date}": r"(?P<date>\d{4}-\d{2}-\d{2})", "*": "[^/]*", "?": "[^/]"}
 
 

@@ -88,7 +88,7 @@ def past_events(
     rows = tally.drop(rows, rows["timestamp"] < start, "filtered")
     if len(parts) > 1:  # one night has marked its own repeats
         repeated = repeats(rows)
-        tally.told_again += int((repeated & ~rows["repeat"]).sum())
+        tally.told_again += rows.filter(repeated, pl.col("rule").is_null()).height
         rows = tally.drop(rows, repeated, "duplicates")
     rows = tally.drop(rows, of_bots(rows, night), "filtered")
     tally.note("history", rows["source"])
@@ -110,10 +110,10 @@ def _parts(past: Sequence[IngestManifest]) -> list[_Part]:
 
 def _read(night: Night, part: _Part, name: str, tally: Tally) -> pl.DataFrame:
     path = night_folder(night.lake, part.manifest.run_date) / "ingest" / name
-    rows = pl.read_parquet(path, columns=[*EVENT, "file", "repeat"])
+    rows = pl.read_parquet(path, columns=[*EVENT, "file", "rule"])
     rows = rows.with_columns(source=pl.col("file") + part.first).drop("file")
     tally.note("stored", rows["source"])
     if not part.replaced:
-        return tally.drop(rows, rows["repeat"], "duplicates")
+        return tally.drop(rows, rows["rule"].eq_missing("duplicate"), "duplicates")
     gone = rows["source"].is_in([place + part.first for place in part.replaced])
     return tally.drop(rows, gone, "replaced")  # what repeated a replaced row may stand alone now

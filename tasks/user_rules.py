@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from data_contracts.interactions import EVENT, day_start, interactions_schema
+from data_contracts.interactions import EVENT, USER_RULES, day_start, interactions_schema
 from data_contracts.manifests import LogFile
 from tasks.bots import of_bots
 from tasks.lake import Night, shard_name
@@ -57,7 +57,8 @@ def judge_shard(
     )  # fmt: skip
     good = rows.filter(pl.col("rule").is_null())
     check_table(interactions_schema(*id_types, night.config.events), rows.select(EVENT))
-    stored = rows.select(*EVENT, file=_places(rows["file"], taken), repeat=is_repeat)
+    rule = pl.col("rule").cast(pl.Enum(list(USER_RULES)))  # a byte a row
+    stored = rows.select(*EVENT, rule, file=_places(rows["file"], taken))
     stored.write_parquet(target / f"{shard_name(shard)}.parquet", compression="lz4")
     faults = rows.filter(pl.col("rule").is_not_null()).select("file", "row_number", "rule")
     return Judged(faults, _count(good, files, night), rows.height)
