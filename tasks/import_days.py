@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import ipc
 
-from tasks.files import sync
 from tasks.import_rows import DAY
 
 _N_BUCKETS = 64  # of days: files that are open at once
@@ -62,7 +61,7 @@ class DaySpill:
 
 
 def write_days(spill: Path, target: Path) -> dict[date, Path]:
-    """Write one Parquet file per day, on the disk; return them by day, oldest first.
+    """Write one Parquet file per day; return them by day, oldest first.
 
     Rows keep their order, and the bytes depend on the rows alone.
     """
@@ -116,7 +115,6 @@ class _DayFile:
             self._flush(all_of_it=True)
         if self._file is not None:
             self._file.close()
-            sync(self._path)
 
     def _flush(self, *, all_of_it: bool) -> None:
         rows = pl.concat(self._waiting)

@@ -3,12 +3,15 @@
 import errno
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 
 from data_contracts.errors import ConfigError, ContractViolationError
-from tasks.files import make_folder, sha256_of, staged_path, sync
+from tasks.files import sha256_of, staged_path, sync
+
+_N_SYNCS = 32
 
 
 def log_file(lake: Path, pattern: str, name: str, day: date) -> Path:
@@ -49,13 +52,14 @@ def refuse_foreign(staged: Mapping[Path, Path]) -> set[Path]:
     return set(present)
 
 
-def place(staged: Path, target: Path) -> None:
-    """Move a finished file to a place that is empty; it is on the disk when this returns.
+def place(staged: Path, target: Path) -> set[Path]:
+    """Move a finished file to a place that is empty; return the folders to be synced then.
 
     Raises:
         ContractViolationError: something lies there by now.
     """
-    make_folder(target.parent)
+    above = [folder for folder in target.parents if not folder.is_dir()]
+    target.parent.mkdir(parents=True, exist_ok=True)
     try:
         _link(staged, target)
     except FileExistsError as error:
@@ -63,8 +67,15 @@ def place(staged: Path, target: Path) -> None:
             f"{target} must not be there, but was written while this import ran: give another "
             "--name, and run it again"
         ) from error
-    sync(target.parent)
     staged.unlink()
+    return {target.parent, *(folder.parent for folder in above)}
+
+
+def sync_all(paths: Iterable[Path]) -> None:
+    """Force files or folders to the disk, several at once: a journal writes them together."""
+    with ThreadPoolExecutor(_N_SYNCS) as pool:
+        for _ in pool.map(sync, paths):
+            pass
 
 
 def _link(staged: Path, target: Path) -> None:

@@ -24,7 +24,7 @@ from data_contracts.import_source import (
 from tasks.files import empty_folder, explained, replace_folder, sha256_of, write_text
 from tasks.import_catalogue import write_catalogue
 from tasks.import_days import DaySpill, write_days
-from tasks.import_placing import catalogue_file, log_file, place, refuse_foreign
+from tasks.import_placing import catalogue_file, log_file, place, refuse_foreign, sync_all
 from tasks.import_reading import file_columns, read_chunks
 from tasks.import_refused import RefusedRows
 from tasks.import_rows import LogShape, log_rows
@@ -155,6 +155,7 @@ def _stage_log(config: NightlyConfig, source: LogSource, staging: Path, today: d
     )
     _refuse_bad_share(config, imported, record)
     days = write_days(work / "spill", work / "days")
+    sync_all(days.values())
     lake, pattern = Path(config.lake), config.interactions.files
     files = {log_file(lake, pattern, source.name, day): file for day, file in days.items()}
     return _Staged(imported, record, files)
@@ -209,9 +210,11 @@ def _refuse_bad_share(config: NightlyConfig, imported: ImportedFile, record: Pat
 
 
 def _move_in(lake: Path, staged: _Staged, present: set[Path]) -> ImportedFile:
+    changed: set[Path] = set()
     for target, file in staged.files.items():
         if target not in present:
-            place(file, target)
+            changed |= place(file, target)
+    sync_all(changed)
     imported = staged.imported.model_copy(
         update={
             "files": len(staged.files),

@@ -290,6 +290,7 @@ def test_names_are_fit_for_files(file, name):
 
 
 @pytest.mark.realdata
+@pytest.mark.slow
 def test_movielens_latest_small(tmp_path, realdata):
     """100,004 ratings of 671 users; the last year of them ingested."""
     source = realdata / "ml-latest-small"

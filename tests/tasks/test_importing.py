@@ -361,7 +361,7 @@ def dying(staged, target):
     if len(moved) == 2:
         os.kill(os.getpid(), 9)
     moved.append(target)
-    place(staged, target)
+    return place(staged, target)
 
 importing.place = dying
 form = LogFormat(event_column="event_type")
