@@ -15,6 +15,7 @@ from data_contracts.report import NightReport
 from tasks import report_number
 from tasks.report_figure import Scale, range_figure, side, whisker_figure, whisker_scale
 from tasks.report_panel import panels, quarantined, trend_table
+from tasks.report_segment import exposure_table, segment_tables
 
 _MODELS = ("challenger", "champion", "popularity")
 _DECIDING = "deciding metric"  # among the settings of the judgement
@@ -64,6 +65,8 @@ def report_page(report: NightReport, earlier: Sequence[NightReport] = ()) -> str
     return _environment().get_template("night.html.jinja").render(
         report=report,
         primary=primary,
+        segments=segment_tables(report),
+        exposed=exposure_table(report),
         outcome=_outcome(report),
         notes=_notes(report),
         models=[*(m for m in _MODELS if m in report.metrics), *_others(report.metrics, _MODELS)],

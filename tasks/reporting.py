@@ -76,6 +76,9 @@ def report_night(
         quarantine=str(quarantine_folder(night.lake, night.run_date)),
         examples=user_examples(night),
         gain_over_champion=judge.gain_over_champion,
+        detectable=judge.detectable,
+        segments=judge.segments,
+        exposure=judge.exposure,
         settings=judge.settings,
         lineage=_lineage(promote, snapshot),
     )

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from data_contracts.drift import Drift, SurfaceDrift
-from data_contracts.manifests import Interval, RefusedFile
+from data_contracts.manifests import Interval, RefusedFile, SegmentFigure
 from data_contracts.plan import Outcome
 from data_contracts.report import NightReport, Recommendation, UserExample
 
@@ -60,10 +60,14 @@ def night_report(
 
 
 def _parts(day: date, text: str) -> dict[str, Any]:
+    segment = SegmentFigure(mean=0.2, standard_error=0.01, n_users=1417)
     models = {"challenger": 0.2, "popularity": 0.07, "champion": 0.21}
     refused = RefusedFile(path=text, partition=day, rule="unreadable_file", reason=text)
     lists = tuple(recommendation(rank, text) for rank in (1, 2))
     return {
+        "segments": {text: {text: dict.fromkeys(models, segment)}},
+        "exposure": {name: {"head": 0.5, "mid": 0.4, "tail": 0.1} for name in models},
+        "detectable": {"ndcg@100": 0.0092},
         "metrics": {
             name: {**dict.fromkeys(METRICS, interval(value)), "coverage@20": interval(value, 0.0)}
             for name, value in models.items()

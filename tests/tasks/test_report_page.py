@@ -168,6 +168,7 @@ def test_gains_are_drawn_against_both():
     assert 'aria-label="ndcg@100: −0.0300, −0.0400 to −0.0200"' in page
     assert '<div class="gain below primary">' in page
     assert '<div class="gain open">' in page
+    assert "Users so many show a difference of 0.0092 in ndcg@100" in text_of(page)
 
 
 def test_a_report_without_a_champion_is_shown_too():
