@@ -34,7 +34,8 @@ def promote(
 def rollback(
     *,
     to: Annotated[
-        str | None, Parameter(help="version or snapshot; by default the last of another version")
+        str | None,
+        Parameter(help="version or snapshot; by default the newest of a version not marked bad"),
     ] = None,
     reason: Reason = "rolled back by hand",
     config: Config = DEFAULT_CONFIG,
