@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.import_time import read_times
@@ -70,6 +70,7 @@ def test_numbers_may_have_parts_and_exponents():
     assert read(" -1 ", "s") == datetime(1969, 12, 31, 23, 59, 59, tzinfo=UTC)
 
 
+@settings(max_examples=40)
 @given(
     moment=MOMENTS,
     unit=st.sampled_from(["s", "ms", "us", "ns"]),
@@ -83,6 +84,7 @@ def test_units_are_exact(moment, unit):
     assert read(text, unit) == expected
 
 
+@settings(max_examples=40)
 @given(moment=MOMENTS)
 def test_iso_is_exact(moment):
     """What Python writes is read."""
