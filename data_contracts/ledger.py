@@ -1,4 +1,4 @@
-"""One line of the promotion ledger."""
+"""One line of the ledger: a decision on who is champion, or people who were forgotten."""
 
 from datetime import date, datetime
 from typing import Literal
@@ -27,10 +27,21 @@ class LedgerEntry(Frozen):
     bad_version: str | None = None  # rolled back: neither it nor its twin is promoted by a night
 
 
+class ForgetEntry(Frozen):
+    """People who were forgotten: how many and why, never who."""
+
+    action: Literal["forget"] = "forget"
+    id: str  # of the command, so that it is told once
+    people: int
+    reason: str
+    rows: dict[str, int]  # place -> rows taken out
+    snapshots: tuple[str, ...]  # rewritten
+
+
 class LedgerLine(Frozen):
     """An entry as it lies in the file; every line seals the one before."""
 
-    entry: LedgerEntry
+    entry: LedgerEntry | ForgetEntry
     at: datetime  # when it was written, by the clock of the machine
     by: str  # user and machine
     seal: str  # sha256 of the seal before, and of this line without its seal

@@ -4,7 +4,7 @@ from rich.table import Table
 
 from data_contracts.answer import LakeStatus
 from data_contracts.decision import Decision
-from data_contracts.ledger import LedgerLine
+from data_contracts.ledger import ForgetEntry, LedgerLine
 from flows.display import OUT, print_json, say
 
 
@@ -55,6 +55,10 @@ def status(lake: LakeStatus, *, as_json: bool) -> None:
 
 def _decision_line(number: int, line: LedgerLine) -> None:
     entry = line.entry
+    if isinstance(entry, ForgetEntry):
+        say(f"{number}. forget", f" {entry.people} people: {entry.reason}")
+        OUT.print(f"   {line.at:%Y-%m-%d %H:%M} UTC by {line.by}, seal {line.seal[:12]}")
+        return
     forced = ", forced" * entry.forced
     say(
         f"{number}. {entry.run_date} {entry.action}",

@@ -78,12 +78,22 @@ def leasing(lake: Path, snapshot_id: str, *, seconds: int = TERM_SECONDS) -> Ite
 
 def leased(lake: Path) -> frozenset[str]:
     """Return the ids of snapshots somebody reads; what dead readers left behind is removed."""
+    return frozenset(_snapshot_of(path) for path in _live(lake))
+
+
+def readers(lake: Path, snapshot_id: str) -> frozenset[str]:
+    """Return what names everybody who reads a snapshot now; later readers have other names."""
+    live = (path.name for path in _live(lake) if _snapshot_of(path) == snapshot_id)
+    return frozenset(name.lstrip(".").removesuffix(".new") for name in live)  # also half taken
+
+
+def _live(lake: Path) -> list[Path]:
     folder = lease_folder(lake)
     if not folder.is_dir():
-        return frozenset()
+        return []
     now = _touched(folder / _CLOCK)
     paths = [path for path in folder.iterdir() if path.name != _CLOCK]
-    return frozenset(_snapshot_of(path) for path in paths if _is_live(path, now))
+    return [path for path in paths if _is_live(path, now)]
 
 
 def lease_folder(lake: Path) -> Path:

@@ -8,6 +8,7 @@ import getpass
 import hashlib
 import os
 import socket
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -15,7 +16,7 @@ from typing import BinaryIO
 from pydantic import ValidationError
 
 from data_contracts.errors import ContractViolationError
-from data_contracts.ledger import LedgerEntry, LedgerLine
+from data_contracts.ledger import ForgetEntry, LedgerEntry, LedgerLine
 from tasks.files import sync
 
 _SEAL = b',"seal":"'  # what the last field of a line begins with
@@ -33,7 +34,12 @@ def read_ledger(lake: Path) -> list[LedgerEntry]:
     Raises:
         ContractViolationError: a line is not a decision, or was edited after it was written.
     """
-    return [line.entry for line in read_lines(lake)]
+    return decisions(read_lines(lake))
+
+
+def decisions(lines: Iterable[LedgerLine]) -> list[LedgerEntry]:
+    """Return who was to be champion, line by line; people who were forgotten are left out."""
+    return [line.entry for line in lines if isinstance(line.entry, LedgerEntry)]
 
 
 def read_lines(lake: Path) -> list[LedgerLine]:
@@ -103,9 +109,24 @@ def append(lake: Path, entry: LedgerEntry) -> None:
         ContractViolationError: the ledger was changed by somebody.
     """
     lines = read_lines(lake)
-    same_night = [line.entry for line in lines if line.entry.run_date == entry.run_date]
-    if same_night and same_night[-1] == entry:
-        return
+    same_night = [each for each in decisions(lines) if each.run_date == entry.run_date]
+    if not same_night or same_night[-1] != entry:
+        _write(lake, lines, entry)
+
+
+def append_forgetting(lake: Path, entry: ForgetEntry) -> None:
+    """Append that people were forgotten, unless the same command has told it before.
+
+    Raises:
+        ContractViolationError: the ledger was changed by somebody.
+    """
+    lines = read_lines(lake)
+    told = [line.entry.id for line in lines if isinstance(line.entry, ForgetEntry)]
+    if entry.id not in told:
+        _write(lake, lines, entry)
+
+
+def _write(lake: Path, lines: list[LedgerLine], entry: LedgerEntry | ForgetEntry) -> None:
     path = ledger_path(lake)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
@@ -116,7 +137,7 @@ def append(lake: Path, entry: LedgerEntry) -> None:
     sync(path.parent)
 
 
-def _sealed(entry: LedgerEntry, before: str) -> bytes:
+def _sealed(entry: LedgerEntry | ForgetEntry, before: str) -> bytes:
     line = LedgerLine(entry=entry, at=datetime.now(UTC), by=_author(), seal="")
     content = line.model_dump_json(exclude={"seal"}).encode()
     return _closed(content, _seal(content, before)) + b"\n"

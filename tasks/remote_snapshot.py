@@ -52,7 +52,7 @@ def publish_remote(
     """
     remote = open_store(config)
     if not _is_whole(remote, snapshot):
-        _upload(remote, folder, snapshot)
+        upload_snapshot(remote, folder, snapshot)
     is_latest = _point_latest(remote, snapshot)
     removed = _retain(remote, n_kept)
     logger.info("publish: %s, latest.json %s", remote.uri, "set" if is_latest else "is newer")
@@ -75,7 +75,7 @@ def reading_remote(config: PublishConfig) -> Iterator[tuple[str, SnapshotManifes
     for _ in range(_TRIES):
         snapshot = _latest(remote)
         with _leasing(remote, snapshot.snapshot_id):
-            pointer = _pointer(remote)[0]  # after the lease, see tasks.snapshot.reading
+            pointer = read_pointer(remote)[0]  # after the lease, see tasks.snapshot.reading
             if pointer is not None and pointer.snapshot_id == snapshot.snapshot_id:
                 _check_sizes(remote, snapshot)
                 yield _uri(remote, snapshot), snapshot
@@ -97,14 +97,14 @@ def latest_remote(config: PublishConfig) -> tuple[str, SnapshotManifest]:
 
 
 def _latest(remote: ObjectStore) -> SnapshotManifest:
-    pointer, _ = _pointer(remote)
+    pointer, _ = read_pointer(remote)
     for _ in range(_TRIES):
         if pointer is None:
             raise NoSnapshotError(f"nothing has been published in {remote.uri}: run a night")
-        snapshot = _manifest(remote, pointer.snapshot_id)
+        snapshot = remote_manifest(remote, pointer.snapshot_id)
         if snapshot is not None:
             return snapshot
-        before, (pointer, _) = pointer, _pointer(remote)
+        before, (pointer, _) = pointer, read_pointer(remote)
         if pointer == before:  # else it was removed while we looked
             raise DamagedSnapshotError(
                 f"{remote.uri}/{before.path} must hold {MANIFEST}, got none: "
@@ -117,27 +117,33 @@ def _restless(remote: ObjectStore) -> ObjectStoreError:
     return ObjectStoreError(f"{remote.uri}/{LATEST} changed {_TRIES} times: stop the other writers")
 
 
-def _upload(remote: ObjectStore, folder: Path, snapshot: SnapshotManifest) -> None:
+def upload_snapshot(remote: ObjectStore, folder: Path, snapshot: SnapshotManifest) -> None:
+    """Upload what is not there yet of a snapshot, its manifest last.
+
+    Raises:
+        DamagedSnapshotError: a file of the folder is not the one its manifest names.
+        ObjectStoreError: the store cannot be reached or refuses, or keeps another size.
+    """
     verify_snapshot(folder)
     n_bytes = 0
     for entry in snapshot.files:
-        key = f"{_prefix(snapshot.snapshot_id)}/{entry.path}"
+        key = f"{prefix_of(snapshot.snapshot_id)}/{entry.path}"
         if remote.uploaded(key) != (entry.bytes, entry.sha256):
             remote.upload(key, folder / entry.path, entry.sha256)
             n_bytes += entry.bytes
     _check_sizes(remote, snapshot)
-    manifest = f"{_prefix(snapshot.snapshot_id)}/{MANIFEST}"
+    manifest = f"{prefix_of(snapshot.snapshot_id)}/{MANIFEST}"
     remote.put(manifest, manifest_text(snapshot).encode())
     logger.info("publish: %d bytes uploaded to %s", n_bytes, remote.uri)
 
 
 def _is_whole(remote: ObjectStore, snapshot: SnapshotManifest) -> bool:
-    there = _manifest(remote, snapshot.snapshot_id)
+    there = remote_manifest(remote, snapshot.snapshot_id)
     return there == snapshot and not _wrong_sizes(remote, snapshot)
 
 
 def _wrong_sizes(remote: ObjectStore, snapshot: SnapshotManifest) -> dict[str, int | None]:
-    sizes = remote.sizes(_prefix(snapshot.snapshot_id))
+    sizes = remote.sizes(prefix_of(snapshot.snapshot_id))
     found = {entry.path: sizes.get(entry.path) for entry in snapshot.files}
     return {entry.path: found[entry.path] for entry in snapshot.files
             if found[entry.path] != entry.bytes}  # fmt: skip
@@ -170,10 +176,10 @@ def _point_latest(
     """Set latest.json; only backwards if it shows a later run date. Others may do the same."""
     ours = Pointer(
         snapshot_id=snapshot.snapshot_id, run_date=snapshot.run_date,
-        path=_prefix(snapshot.snapshot_id),
+        path=prefix_of(snapshot.snapshot_id),
     )  # fmt: skip
     for _ in range(_TRIES):
-        shown, e_tag = _pointer(remote)
+        shown, e_tag = read_pointer(remote)
         if shown == ours:  # also where our own write was taken and its answer lost
             return True
         if shown is not None and shown.run_date > ours.run_date and not backwards:
@@ -186,7 +192,13 @@ def _point_latest(
     raise _restless(remote)
 
 
-def _pointer(remote: ObjectStore) -> tuple[Pointer | None, str | None]:
+def read_pointer(remote: ObjectStore) -> tuple[Pointer | None, str | None]:
+    """Return what latest.json holds, with its tag; None where there is none.
+
+    Raises:
+        DamagedSnapshotError: it holds something else.
+        ObjectStoreError: the store cannot be reached or refuses.
+    """
     found = remote.get(LATEST)
     if found is None:
         return None, None
@@ -199,8 +211,9 @@ def _pointer(remote: ObjectStore) -> tuple[Pointer | None, str | None]:
         ) from error
 
 
-def _manifest(remote: ObjectStore, snapshot_id: str) -> SnapshotManifest | None:
-    found = remote.get(f"{_prefix(snapshot_id)}/{MANIFEST}")
+def remote_manifest(remote: ObjectStore, snapshot_id: str) -> SnapshotManifest | None:
+    """Return the manifest of a snapshot; None where there is none that can be read."""
+    found = remote.get(f"{prefix_of(snapshot_id)}/{MANIFEST}")
     try:
         return None if found is None else SnapshotManifest.model_validate_json(found[0])
     except ValidationError:  # of an older version
@@ -208,16 +221,16 @@ def _manifest(remote: ObjectStore, snapshot_id: str) -> SnapshotManifest | None:
 
 
 def _retain(remote: ObjectStore, n_kept: int) -> tuple[str, ...]:
-    shown, _ = _pointer(remote)  # before the leases, see reading_remote
-    protected = _leased(remote) | ({shown.snapshot_id} if shown else set())
-    manifests = {name: _manifest(remote, name) for name in remote.folders("snapshots")}
+    shown, _ = read_pointer(remote)  # before the leases, see reading_remote
+    protected = leased_remote(remote) | ({shown.snapshot_id} if shown else set())
+    manifests = {name: remote_manifest(remote, name) for name in remote.folders("snapshots")}
     found = [each for each in manifests.values() if each is not None]
     removed = outlived(found, n_kept, protected)
     oldest = min(str(each.run_date) for each in found if each.snapshot_id not in removed)
     halves = [name for name, each in manifests.items() if each is None and name < oldest]
     for name in (*removed, *halves):
-        remote.delete([f"{_prefix(name)}/{MANIFEST}"])  # first: what is left is no snapshot
-        remote.delete([f"{_prefix(name)}/{path}" for path in remote.sizes(_prefix(name))])
+        remote.delete([f"{prefix_of(name)}/{MANIFEST}"])  # first: what is left is no snapshot
+        remote.delete([f"{prefix_of(name)}/{path}" for path in remote.sizes(prefix_of(name))])
     return removed
 
 
@@ -237,7 +250,7 @@ def _leasing(remote: ObjectStore, snapshot_id: str) -> Iterator[None]:
             remote.delete([key])
 
 
-def _leased(remote: ObjectStore) -> set[str]:
+def leased_remote(remote: ObjectStore) -> set[str]:
     """Return the ids of snapshots somebody reads; leases over their term are removed.
 
     Age is told by the store's own stamps, that of the lease and that of an object just written.
@@ -258,9 +271,10 @@ def _term(remote: ObjectStore, name: str) -> int:
         return TERM_SECONDS
 
 
-def _prefix(snapshot_id: str) -> str:
+def prefix_of(snapshot_id: str) -> str:
+    """Return where a snapshot lies, relative to the target."""
     return f"snapshots/{snapshot_id}"
 
 
 def _uri(remote: ObjectStore, snapshot: SnapshotManifest) -> str:
-    return f"{remote.uri}/{_prefix(snapshot.snapshot_id)}"
+    return f"{remote.uri}/{prefix_of(snapshot.snapshot_id)}"

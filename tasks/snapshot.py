@@ -181,7 +181,7 @@ def _place(night: Night, snapshot: SnapshotManifest, target: Path) -> None:
     for entry in snapshot.files:
         source, copy = night.step("materialise") / entry.path, staging / entry.path
         copy.parent.mkdir(parents=True, exist_ok=True)
-        _link_or_copy(source, copy)
+        link_or_copy(source, copy)
     if target.exists():
         _mend(staging, target, snapshot)
     else:
@@ -204,12 +204,22 @@ def point_latest(lake: Path, snapshot: SnapshotManifest, *, backwards: bool = Fa
         _, shown = latest_snapshot(lake)
         if shown.run_date > snapshot.run_date and not backwards:
             return False
+    swap_latest(lake, Path("snapshots") / snapshot.snapshot_id)
+    return True
+
+
+def swap_latest(lake: Path, folder: Path) -> None:
+    """Point latest at a folder, in one step.
+
+    Args:
+        lake: its root.
+        folder: relative to that.
+    """
     link = lake / ".latest.new"
     link.unlink(missing_ok=True)
-    link.symlink_to(Path("snapshots") / snapshot.snapshot_id)
+    link.symlink_to(folder)
     link.replace(lake / "latest")
     sync(lake)
-    return True
 
 
 def _retain(lake: Path, n_kept: int) -> tuple[str, ...]:
@@ -221,7 +231,8 @@ def _retain(lake: Path, n_kept: int) -> tuple[str, ...]:
     return removed
 
 
-def _link_or_copy(source: Path, copy: Path) -> None:
+def link_or_copy(source: Path, copy: Path) -> None:
+    """Give a file a second name, or copy it where the file system knows no such thing."""
     try:
         os.link(source, copy)
     except OSError:  # a file system without hard links

@@ -12,13 +12,14 @@ from data_contracts.errors import HoarfrostError
 from data_contracts.ledger import LedgerEntry
 from data_contracts.manifests import SnapshotManifest
 from tasks.lake import night_folder, nights
-from tasks.ledger import whole_lines
+from tasks.ledger import decisions, whole_lines
 from tasks.registry_state import compare, read_aliases, ruling
 from tasks.snapshot import DamagedSnapshotError, NoSnapshotError, latest_snapshot, snapshots
 from tasks.tracking import connect
 
 STEPS = (
     "ingest",
+    "log_drift",
     "history",
     "matrices",
     "train",
@@ -44,7 +45,7 @@ def lake_status(config: NightlyConfig) -> LakeStatus:
         raise HoarfrostError(f"no lake at {lake}: check 'lake' in the configuration")
     shown, damage = _shown(lake)
     lines, broken = whole_lines(lake)
-    entries = [line.entry for line in lines]
+    entries = decisions(lines)
     registry, unanswered = _registry(config, decided=bool(entries))
     found = [broken, damage]
     if broken is None and registry is not None:

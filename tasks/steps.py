@@ -122,8 +122,13 @@ def step_key(
 
 
 def content_digest(manifest: Manifest) -> str:
-    """Digest of what a step left behind, whatever way it came about."""
-    return digest(manifest.model_dump(mode="json", exclude={"key"}))
+    """Digest of what a step left behind, whatever way it came about.
+
+    What people were taken out of since stands for what it was (see Manifest.stands_for).
+    """
+    if manifest.stands_for is not None:
+        return manifest.stands_for
+    return digest(manifest.model_dump(mode="json", exclude={"key", "stands_for"}))
 
 
 def commit(staging: Path, folder: Path, manifest: Manifest) -> None:

@@ -79,7 +79,7 @@ class TableWriter:
     def __enter__(self) -> Self:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._staged = staged_path(self._path)
-        self._file = _parquet_writer(self._staged, self._arrow)
+        self._file = parquet_writer(self._staged, self._arrow)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="table-writer")
         self._pending: deque[Future[None]] = deque()
         return self
@@ -176,7 +176,8 @@ def check_table(schema: pandera.DataFrameSchema, frame: pl.DataFrame) -> None:
         raise ContractViolationError(f"{schema.name} must keep its contract: {broken}") from error
 
 
-def _parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+def parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """Return what writes a file as every published table is written."""
     place = schema.get_field_index(_SORTED_BY)
     return pq.ParquetWriter(
         path,
