@@ -32,7 +32,7 @@ class LogFigure(Frozen):
 class LogDriftManifest(Manifest):
     """Counts by day (events by item in items.parquet) and the figures of the run date."""
 
-    nights: tuple[date, ...]  # whose ingests are counted here: this one, and earlier ones that
-    days: tuple[LogDay, ...]  # no step had counted
+    nights: dict[date, str]  # whose ingests are counted here, and the digest of each
+    days: tuple[LogDay, ...]
     figures: dict[str, LogFigure]
     warnings: tuple[str, ...]

@@ -17,6 +17,7 @@ from tasks.history import build_history
 from tasks.housekeeping import drop_old_state
 from tasks.ingest import ingest
 from tasks.judging import judge_model
+from tasks.log_drift import compare_log
 from tasks.materialising import materialise_tables
 from tasks.matrix import build_matrices
 from tasks.plan import keep_plan
@@ -50,6 +51,7 @@ def _night_task(
 
 plan = _night_task(keep_plan)
 ingest_log = _night_task(ingest)
+log_drift = _night_task(compare_log)
 update_history = _night_task(build_history)
 build = _night_task(build_matrices)
 fit = _night_task(train_model, retries=0)

@@ -64,6 +64,7 @@ def nightly(
 def _run(night: Night) -> NightReport:
     night_tasks.plan(night)
     ingest = night_tasks.ingest_log(night)
+    night_tasks.log_drift(night, ingest)
     history = night_tasks.update_history(night, ingest)
     matrices = night_tasks.build(night, history)
     elsewhere = night.config.training.where == "deployment"

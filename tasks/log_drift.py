@@ -17,12 +17,12 @@ from data_contracts.log_drift import LogDriftManifest, LogFigure
 from data_contracts.manifests import IngestManifest
 from models.count_drift import cells_of_equal_mass, summed
 from tasks.lake import Night, night_folder
-from tasks.log_drift_days import count_days
+from tasks.log_drift_days import count_days, still_valid
 from tasks.log_drift_figures import Days, all_figures, event_types, known_days, usual_values
 from tasks.log_drift_limits import Figures, crossed, judged
 from tasks.log_drift_tonight import count_tonight
 from tasks.log_files import earlier_ingests
-from tasks.steps import entries, is_whole, read_manifest, run_step
+from tasks.steps import content_digest, entries, is_whole, read_manifest, run_step
 
 logger = logging.getLogger(__name__)
 STEP = "log_drift"
@@ -70,17 +70,45 @@ def _earlier(night: Night, ingests: Ingests) -> list[LogDriftManifest]:
     return [manifest for folder, manifest in found if manifest and is_whole(folder, manifest)]
 
 
+def counts_that_stand(earlier: Earlier, ingests: Ingests) -> list[LogDriftManifest]:
+    """Return the manifests whose counts are of what the nights hold today, each night once.
+
+    A night is counted anew when its ingest was, or when a later one has read one of its files
+    again.
+
+    Args:
+        earlier: manifests of nights before, oldest first.
+        ingests: of all nights inside the window, oldest first.
+    """
+    paths = {each.run_date: {file.path for file in each.log_files} for each in ingests}
+    digests = {each.run_date: content_digest(each) for each in ingests}
+    kept: list[LogDriftManifest] = []
+    claimed: set[date] = set()
+    for manifest in reversed(earlier):
+        later = {path for day, each in paths.items() if day > manifest.run_date for path in each}
+        counted = {day: digest for day, digest in manifest.nights.items() if day in digests}
+        stands = all(
+            digests[day] == digest and paths[day].isdisjoint(later)
+            for day, digest in counted.items()
+        )
+        if stands and claimed.isdisjoint(counted):
+            kept.append(manifest)
+            claimed |= counted.keys()
+    return kept[::-1]
+
+
 def _compare(
     night: Night, ingests: Ingests, earlier: Earlier, staging: Path, key: str
 ) -> LogDriftManifest:
     first = night.run_date - timedelta(days=night.config.data_drift.days)
-    counted_before = {run_date for each in earlier for run_date in each.nights}
-    here = [each.run_date for each in ingests if each.run_date not in counted_before]
+    kept = counts_that_stand(earlier, ingests)
+    known = {run_date for each in kept for run_date in each.nights}
+    here = [each for each in still_valid(ingests) if each.run_date not in known]
     counted = count_days(night, here, first)
     counted.items.write_parquet(staging / _ITEMS, compression="lz4")
-    before = [day for each in earlier for day in each.days if day.day >= first]
+    before = [day for each in kept for day in each.days if day.day >= first]
     days = known_days(night, [*before, *counted.days])
-    files = [night_folder(night.lake, each.run_date) / STEP / _ITEMS for each in earlier]
+    files = [night_folder(night.lake, each.run_date) / STEP / _ITEMS for each in kept]
     figures = _figures(night, days, ingests, earlier, [*files, staging / _ITEMS])
     config = night.config.data_drift
     warnings = crossed(figures, config.warn, "data_drift.warn")
@@ -89,10 +117,13 @@ def _compare(
     _refuse(night, figures)
     shown = judged(figures, config.warn, usual_values(figures, earlier))
     logger.info("log_drift: %s", {name: each.state for name, each in shown.items()})
+    counted_here = {each.run_date for each in here}
+    digests = {each.run_date: content_digest(each) for each in ingests}
     return LogDriftManifest(
         step=STEP, run_date=night.run_date, key=key,
         files=entries(staging, {_ITEMS: counted.items.height}),
-        nights=tuple(here), days=counted.days, figures=shown, warnings=warnings,
+        nights={day: digest for day, digest in digests.items() if day in counted_here},
+        days=counted.days, figures=shown, warnings=warnings,
     )  # fmt: skip
 
 
@@ -113,7 +144,7 @@ def _figures(
     first = night.run_date - timedelta(days=night.config.data_drift.days)
     tonight = count_tonight(
         night,
-        [each.run_date for each in ingests],
+        still_valid(ingests),
         first,
         items=items.select("item_id", "is_new", **{k: pl.Series(v) for k, v in cells.items()}),
         event_types=event_types(days),

@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 import polars as pl
 
+from data_contracts.interactions import EVENT
 from data_contracts.log_drift import LogDay
+from data_contracts.manifests import IngestManifest
 from tasks.lake import Night, night_folder, shard_name
 
 ACTIVITY = (1, 2, 3, 4, 6, 10, 18, 34, 66)  # fewest events of a user in every cell
@@ -19,16 +21,39 @@ class Counted(NamedTuple):
     items: pl.DataFrame  # day, item_id, n
 
 
-def count_days(night: Night, run_dates: Sequence[date], first: date) -> Counted:
+class Ingested(NamedTuple):
+    """The part of a night's accepted events that no later night read anew."""
+
+    run_date: date
+    replaced: tuple[int, ...]  # places of its log files that hold another thing by now
+
+
+def still_valid(ingests: Sequence[IngestManifest]) -> list[Ingested]:
+    """Return for every night which of its files a later one has replaced.
+
+    Args:
+        ingests: of nights in their order.
+    """
+    found: list[Ingested] = []
+    later: set[str] = set()
+    for each in reversed(ingests):
+        paths = [file.path for file in each.log_files]
+        gone = tuple(place for place, path in enumerate(paths) if path in later)
+        found.append(Ingested(each.run_date, gone))
+        later.update(paths)
+    return found[::-1]
+
+
+def count_days(night: Night, ingested: Sequence[Ingested], first: date) -> Counted:
     """Return what the accepted events of some nights add up to; one user shard at a time.
 
     Args:
         night: configuration and run date.
-        run_dates: nights whose ingests are counted, at least one.
+        ingested: what is counted, of at least one night.
         first: events of earlier days are left out.
     """
     found = [
-        _count_shard(night, run_dates, shard, first)
+        _count_shard(night, ingested, shard, first)
         for shard in range(night.config.history.n_user_shards)
     ]
     items, types, activity, newest = (pl.concat(parts) for parts in zip(*found, strict=True))
@@ -42,24 +67,30 @@ def count_days(night: Night, run_dates: Sequence[date], first: date) -> Counted:
     )
 
 
-def shard_events(night: Night, run_dates: Sequence[date], shard: int) -> pl.LazyFrame:
+def shard_events(night: Night, ingested: Sequence[Ingested], shard: int) -> pl.LazyFrame:
     """Return the events of a user shard that some nights took, each with its day in the log's zone.
 
     Args:
         night: configuration.
-        run_dates: the nights, at least one.
+        ingested: of the nights, at least one.
         shard: which user shard.
     """
     name = f"{shard_name(shard)}.parquet"
-    files = [night_folder(night.lake, run_date) / "ingest" / name for run_date in run_dates]
     day = pl.col("timestamp").dt.convert_time_zone(night.config.interactions.time_zone).dt.date()
-    return pl.scan_parquet(files, hive_partitioning=False).with_columns(day=day)
+    parts = []
+    for run_date, replaced in ingested:
+        path = night_folder(night.lake, run_date) / "ingest" / name
+        rows = pl.scan_parquet(path, hive_partitioning=False).filter(pl.col("rule").is_null())
+        if replaced:
+            rows = rows.filter(~pl.col("file").is_in(replaced))
+        parts.append(rows.select(*EVENT, day=day))
+    return pl.concat(parts)
 
 
 def _count_shard(
-    night: Night, run_dates: Sequence[date], shard: int, first: date
+    night: Night, ingested: Sequence[Ingested], shard: int, first: date
 ) -> list[pl.DataFrame]:
-    events = shard_events(night, run_dates, shard).filter(pl.col("day") >= first)
+    events = shard_events(night, ingested, shard).filter(pl.col("day") >= first)
     cell = pl.sum_horizontal(pl.col("n") >= fewest for fewest in ACTIVITY[1:]).cast(pl.UInt32)
     users = events.group_by("day", "user_id").agg(n=pl.len().cast(pl.Int64))
     wanted = [

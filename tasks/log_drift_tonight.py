@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from tasks.lake import Night
-from tasks.log_drift_days import shard_events
+from tasks.log_drift_days import Ingested, shard_events
 from tasks.user_shards import shards_of
 
 N_GROUPS = 32  # of users
@@ -26,7 +26,7 @@ class Tonight(NamedTuple):
 
 def count_tonight(
     night: Night,
-    run_dates: Sequence[date],
+    ingested: Sequence[Ingested],
     first: date,
     *,
     items: pl.DataFrame,
@@ -36,7 +36,7 @@ def count_tonight(
 
     Args:
         night: its ingest is finished.
-        run_dates: nights whose events tell who was met before, this one among them.
+        ingested: nights whose events tell who was met before, this one the last.
         first: events of earlier days tell nothing.
         items: item_id, is_new, and columns of cells (integers; all others).
         event_types: in the order of their cells.
@@ -48,9 +48,7 @@ def count_tonight(
     by_type, new_items = (np.zeros((N_GROUPS, n), np.int64) for n in (len(event_types), 2))
     n_users = n_new = 0
     for shard in range(night.config.history.n_user_shards):
-        events = shard_events(night, [night.run_date], shard).filter(
-            pl.col("day") == night.run_date
-        )
+        events = shard_events(night, ingested[-1:], shard).filter(pl.col("day") == night.run_date)
         users = events.select(pl.col("user_id").unique()).collect(engine="streaming")
         users = users.with_columns(group=pl.Series(shards_of(users["user_id"], N_GROUPS)))
         cells = (
@@ -65,7 +63,7 @@ def count_tonight(
         by_type += _table(cells, "type", len(event_types))
         new_items += _table(cells, "is_new", 2)
         n_users += users.height
-        n_new += users.height - _met(night, run_dates, first, shard, users)
+        n_new += users.height - _met(night, ingested, first, shard, users)
     return Tonight(sums, by_type, new_items, n_users, n_new)
 
 
@@ -75,10 +73,10 @@ def _table(events: pl.DataFrame, name: str, size: int) -> np.ndarray:
 
 
 def _met(
-    night: Night, run_dates: Sequence[date], first: date, shard: int, users: pl.DataFrame
+    night: Night, ingested: Sequence[Ingested], first: date, shard: int, users: pl.DataFrame
 ) -> int:
     """Return how many of some users have an event on a day before the run date."""
-    before = shard_events(night, run_dates, shard).filter(
+    before = shard_events(night, ingested, shard).filter(
         pl.col("day").is_between(first, night.run_date, closed="left")
     )
     met = before.join(users.lazy(), on="user_id", how="semi").select(pl.col("user_id").n_unique())

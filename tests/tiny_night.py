@@ -14,6 +14,7 @@ from tasks.history import build_history
 from tasks.ingest import ingest
 from tasks.judging import judge_model
 from tasks.lake import Night
+from tasks.log_drift import compare_log
 from tasks.materialising import materialise_tables
 from tasks.matrix import build_matrices
 from tasks.plan import keep_plan
@@ -28,6 +29,7 @@ def run_night(night: Night) -> NightReport:
     """Run one night, recorded, with its plan before and its report after."""
     keep_plan(night)
     log = recorded(ingest)(night)
+    recorded(compare_log)(night, log)
     history = recorded(build_history)(night, log)
     matrices = recorded(build_matrices)(night, history)
     fitted = recorded(train_model)(night, matrices)

@@ -29,6 +29,7 @@ from tasks.ingest import ingest
 from tasks.judging import judge_model
 from tasks.lake import Night
 from tasks.lock import lake_lock
+from tasks.log_drift import compare_log
 from tasks.materialising import materialise_tables
 from tasks.matrix import build_matrices
 from tasks.promotion import promote_model
@@ -72,7 +73,9 @@ class Touches:
 def prepare(config_path: Path, run_date: date) -> None:
     """Run a night up to its promotion."""
     night = Night(config=load_config(config_path), run_date=run_date)
-    matrices = build_matrices(night, build_history(night, ingest(night)))
+    log = ingest(night)
+    compare_log(night, log)
+    matrices = build_matrices(night, build_history(night, log))
     train = train_model(night, matrices)
     promote_model(night, train, judge_model(night, matrices, train), matrices)
 

@@ -15,8 +15,8 @@ from tests.flows.kill_inside import run_until
 from tests.snapshot_bytes import snapshot_bytes
 
 POINTS = (
-    "ingest", "history", "matrices", "epoch", "train", "judge", "registered", "aliases",
-    "promote", "materialise", "check", "snapshot", "placed", "pointed", "publish",
+    "ingest", "log_drift", "history", "matrices", "epoch", "train", "judge", "registered",
+    "aliases", "promote", "materialise", "check", "snapshot", "placed", "pointed", "publish",
 )  # fmt: skip
 
 
