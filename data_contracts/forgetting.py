@@ -2,8 +2,8 @@
 
 from data_contracts.frozen import Frozen
 
-RULE = "forgotten"
-FORGOTTEN_RULES = {RULE: "no row is of a person who asked to be forgotten (hoarfrost forget)"}
+FORGOTTEN = "forgotten"  # the rule
+FORGOTTEN_RULES = {FORGOTTEN: "no row is of a person who asked to be forgotten (hoarfrost forget)"}
 
 
 class Unfinished(Frozen):

@@ -13,6 +13,7 @@ import pandera.polars as pa
 import polars as pl
 
 from data_contracts.config import InteractionsConfig
+from data_contracts.forgetting import FORGOTTEN_RULES
 from data_contracts.table_column import IdType, id_column
 
 ROW_RULES = {
@@ -36,7 +37,7 @@ FILE_RULES = {
     "day_waits": "a day is taken as a whole, or not yet",
     "too_late_file": "no file comes or changes more than interactions.look_back_days after its day",
 }
-INTERACTION_RULES = ROW_RULES | USER_RULES | FILE_RULES
+INTERACTION_RULES = ROW_RULES | USER_RULES | FILE_RULES | FORGOTTEN_RULES
 LONGEST_ID = 1_024  # bytes of UTF-8
 _LARGEST_ID = 2**63 - 1
 EVENT = ("user_id", "item_id", "event_type", "timestamp")

@@ -76,12 +76,17 @@ def forgotten(lake: Path) -> Forgotten:
     """
     if not folder_of(lake).is_dir():
         return NOBODY
+    refuse_half_forgotten(lake)
+    return read_list(lake)
+
+
+def refuse_half_forgotten(lake: Path) -> None:
+    """Raise HoarfrostError if a forgetting was cut short: the state may still hold some people."""
     if unfinished(lake) is not None:
         raise HoarfrostError(
             f"people are being forgotten in {lake} and that was cut short: run the same "
             "'hoarfrost forget' again, then the night"
         )
-    return read_list(lake)
 
 
 def folder_of(lake: Path) -> Path:

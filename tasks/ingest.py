@@ -12,7 +12,9 @@ from typing import NamedTuple
 import polars as pl
 
 from data_contracts.errors import ConfigError, ContractViolationError, HoarfrostError
+from data_contracts.forgetting import FORGOTTEN
 from data_contracts.manifests import IngestManifest, LogFile, RefusedFile
+from tasks.forgotten import refuse_half_forgotten
 from tasks.lake import Night, quarantine_folder, shard_name
 from tasks.log_files import LAYOUT, LogListing, earlier_ingests, list_log
 from tasks.log_reading import ReadLog, read_log
@@ -32,7 +34,9 @@ def ingest(night: Night) -> IngestManifest:
         TooLittleDataError: the run date's day is missing, empty or suspiciously small.
         ContractViolationError: the run date's day was refused, or too many rows are bad.
         ConfigError: the number of user shards is not that of earlier nights.
+        HoarfrostError: people were to be forgotten and that was cut short.
     """
+    refuse_half_forgotten(night.lake)
     listing = list_log(night)
     refuse_missing_day(night, has_files=listing.has_run_date)
     refuse_other_shards(night)
@@ -213,7 +217,7 @@ def _refuse_bad_share(
     night: Night, manifest: IngestManifest, faults: Mapping[str, pl.DataFrame]
 ) -> None:
     validation = night.config.validation
-    bad = sum(rows.height for rows in faults.values())
+    bad = sum((rows["rule"] != FORGOTTEN).sum() for rows in faults.values())
     share = bad / max(manifest.rows, 1)
     most = validation.max_bad_rows
     if share <= validation.max_bad_share and (most is None or bad <= most):

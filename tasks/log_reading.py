@@ -8,9 +8,11 @@ from typing import NamedTuple
 
 import polars as pl
 
+from data_contracts.forgetting import FORGOTTEN
 from data_contracts.interactions import bounds, broken_rule
 from data_contracts.manifests import LogFile, RefusedFile
 from data_contracts.table_column import IdType
+from tasks.forgotten import Forgotten, forgotten
 from tasks.lake import Night
 from tasks.log_files import log_path
 from tasks.log_reader import ID_DTYPES, UnfitFileError, batches, inspect
@@ -49,12 +51,15 @@ def read_log(
     waits = {file.partition for file in refused.values()}
     rows: dict[str, int] = {}
     faults: dict[str, pl.DataFrame] = {}
+    people = forgotten(night.lake)
     with ShardWriter(folder, night.config.history.n_user_shards) as writer:
         for number, file in track(list(enumerate(files)), "reading the log"):
             if file.partition in waits:
                 continue
             try:
-                rows[file.path], faults[file.path] = _read(night, file, number, expected, writer)
+                rows[file.path], faults[file.path] = _read(
+                    night, file, number, expected, writer, people=people
+                )
             except UnfitFileError as error:
                 refused[file.path] = _refusal(file, error)
     waiting = _with_siblings(files, refused)
@@ -89,7 +94,13 @@ def _inspect_all(
 
 
 def _read(
-    night: Night, file: LogFile, number: int, types: IdTypes, writer: ShardWriter
+    night: Night,
+    file: LogFile,
+    number: int,
+    types: IdTypes,
+    writer: ShardWriter,
+    *,
+    people: Forgotten,
 ) -> tuple[int, pl.DataFrame]:
     config = night.config.interactions
     limits = bounds(config, file.partition)
@@ -99,6 +110,9 @@ def _read(
     n_rows, bad = 0, []
     for batch in batches(log_path(night, file.path), config, types):
         judged = batch.with_columns(rule=rule, file=pl.lit(number, dtype=pl.UInt32))
+        if people:  # whatever else is wrong with their rows, those are not kept
+            gone = pl.when(people.mask(judged["user_id"])).then(pl.lit(FORGOTTEN))
+            judged = judged.with_columns(rule=gone.otherwise("rule"))
         n_rows += judged.height
         is_bad = judged["rule"].is_not_null()
         bad.append(judged.filter(is_bad).select("row_number", "rule"))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
+from data_contracts.forgetting import FORGOTTEN
 from data_contracts.interactions import EVENT
 from data_contracts.manifests import RefusedFile
 from data_contracts.quarantine import quarantine_schema
@@ -38,11 +39,13 @@ def write_quarantine(
 
     Args:
         night: whose quarantine it is.
-        faults: for every file with refused rows, their row_number and rule.
+        faults: for every file with refused rows, their row_number and rule; those of people
+            who were forgotten are counted elsewhere and kept nowhere.
         refused: files that were not taken at all; one row each, with the reason.
     """
     staging = empty_folder(night.state / "staging" / "quarantine")
-    parts = [_rows(night, path, rows) for path, rows in sorted(faults.items()) if rows.height]
+    kept = {path: rows.filter(pl.col("rule") != FORGOTTEN) for path, rows in faults.items()}
+    parts = [_rows(night, path, rows) for path, rows in sorted(kept.items()) if rows.height]
     parts += [_file(file) for file in refused]
     for number, part in enumerate(parts):
         check_table(quarantine_schema(), part)

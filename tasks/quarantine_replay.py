@@ -16,6 +16,7 @@ import polars as pl
 
 from data_contracts.config import NightlyConfig
 from data_contracts.errors import HoarfrostError
+from data_contracts.forgetting import FORGOTTEN
 from data_contracts.interactions import INTERACTION_RULES
 from data_contracts.manifests import IngestManifest
 from data_contracts.quarantine_report import Replay, ReplayedNight
@@ -93,7 +94,7 @@ def _compared(
         rows.select(pl.lit(path).alias("source_file"), "row_number", "rule").cast(_PLACE)
         for path, rows in found.faults.items()
     ]
-    after = pl.concat([pl.DataFrame(schema=_PLACE), *now])
+    after = pl.concat([pl.DataFrame(schema=_PLACE), *now]).filter(pl.col("rule") != FORGOTTEN)
     read = {file.path: file.sha256 for file in found.manifest.log_files}
     refused = {file.path: file.rule for file in found.manifest.refused_files}
     known = _known(night)
