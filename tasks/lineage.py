@@ -42,9 +42,17 @@ def log_lineage(
 
 
 def taken_events(night: Night, ingest: IngestManifest) -> Dataset:
-    """Return the events that a night took from the log."""
+    """Return the events that a night took from the log.
+
+    Its digest follows the content of the log's files and of what was taken from them, not when
+    they were written.
+    """
+    content = {
+        "log": {file.path: file.sha256 for file in ingest.log_files},
+        "taken": {file.path: file.sha256 for file in ingest.files},
+    }
     return _dataset(
-        f"interactions-{night.run_date}", content_digest(ingest), night.step("ingest"),
+        f"interactions-{night.run_date}", digest(content), night.step("ingest"),
         log_files=len(ingest.log_files), rows=ingest.rows, accepted=ingest.accepted,
         quarantined=sum(ingest.quarantined.values()), late_rows=ingest.late_rows,
     )  # fmt: skip

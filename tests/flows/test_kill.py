@@ -12,6 +12,7 @@ from tasks.sample_lake import write_sample_lake
 from tasks.snapshot import NoSnapshotError, latest_snapshot
 from tasks.steps import is_whole
 from tests.flows.kill_inside import run_until
+from tests.run_record import run_record
 from tests.snapshot_bytes import snapshot_bytes
 
 POINTS = (
@@ -44,7 +45,10 @@ def assert_latest_is_whole(lake: Path, expected: str | None) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("prefect_api")  # one for all: a killed night would leave its own
 def test_killed_night_resumes_to_the_same_tables(tmp_path, forkserver):
-    """Every step is cut short once on the second night; latest stays on the first until the end."""
+    """Every step is cut short once on the second night; latest stays on the first until the end.
+
+    MLflow ends with the same runs, too: no point of a curve, data set or model twice.
+    """
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
     for lake in (undisturbed, killed):
         sample = write_sample_lake(lake, seed=7, n_users=400, n_items=150, n_days=8)
@@ -58,4 +62,5 @@ def test_killed_night_resumes_to_the_same_tables(tmp_path, forkserver):
         assert_latest_is_whole(killed, None if published else before.name)
     assert run(killed, second, "none") == run(undisturbed, second, "none") == 0
     assert snapshot_bytes(killed) == snapshot_bytes(undisturbed)
+    assert run_record(killed) == run_record(undisturbed)
     assert latest_snapshot(killed)[0].name == latest_snapshot(undisturbed)[0].name != before.name

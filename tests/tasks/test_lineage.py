@@ -6,8 +6,8 @@ from datetime import date
 import mlflow
 import pytest
 
+from data_contracts.manifests import FileEntry
 from tasks.lineage import held_out_data, log_lineage, taken_events
-from tasks.steps import content_digest
 from tasks.tracking import connect, training_run
 from tests.night_steps import ingest_of, leave, matrices_of, night_in
 
@@ -35,7 +35,7 @@ def test_run_names_what_it_took_and_what_it_judged_on(night):
     taken, judged = inputs[f"interactions-{DAY}"], inputs[f"holdout-{DAY}"]
     contexts = {each.dataset.name: each.tags[0].value for each in (taken, judged)}
     assert contexts == {f"interactions-{DAY}": "training", f"holdout-{DAY}": "evaluation"}
-    assert taken.dataset.digest == content_digest(ingest_of(night))[:36]
+    assert taken.dataset.digest == taken_events(night, ingest_of(night)).digest
     assert json.loads(taken.dataset.profile) == {
         "log_files": 1, "rows": 10, "accepted": 9, "quarantined": 1, "late_rows": 2,
     }  # fmt: skip
@@ -45,10 +45,16 @@ def test_run_names_what_it_took_and_what_it_judged_on(night):
 
 
 def test_digest_follows_the_files(night):
-    """Another byte in the log is other data; the way the step came about is not."""
+    """Another byte in the log is other data; when it was written, or taken, is not."""
     plain = taken_events(night, ingest_of(night)).digest
     assert taken_events(night, ingest_of(night, sha256="ef" * 32)).digest != plain
-    assert taken_events(night, ingest_of(night).model_copy(update={"key": "x"})).digest == plain
+    entry = FileEntry(path="shard-000.parquet", rows=9, bytes=9, sha256="01" * 32)
+    other = ingest_of(night).model_copy(update={"files": (entry,)})
+    assert taken_events(night, other).digest != plain
+    (file,) = ingest_of(night).log_files
+    touched = file.model_copy(update={"modified_ns": 2})
+    same = ingest_of(night).model_copy(update={"key": "x", "log_files": (touched,)})
+    assert taken_events(night, same).digest == plain
 
 
 def test_digest_follows_the_cut(night, tmp_path):
