@@ -12,6 +12,7 @@ from cyclopts import App, Parameter
 from data_contracts.config import NightlyConfig, load_config
 from data_contracts.errors import ConfigError, ContractViolationError, HoarfrostError
 from flows import display, display_registry
+from flows.cli_forget import forget
 from flows.cli_import import import_log
 from flows.cli_model import evaluate, tune
 from flows.cli_nights import backfill, replay
@@ -60,6 +61,7 @@ app.command(evaluate)
 app.command(tune)
 app.command(promote)
 app.command(rollback)
+app.command(forget)
 
 
 @app.command
