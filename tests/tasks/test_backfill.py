@@ -49,9 +49,13 @@ def test_the_first_open_night_stays_open_until_it_is_done(tmp_path):
     assert first_open(tmp_path) is None
 
 
-def test_a_night_is_done_if_its_tables_were_published_under_this_configuration(tmp_path):
+def test_a_night_is_done_if_its_tables_were_published_under_this_configuration(
+    tmp_path, migrated_mlflow
+):
     """Neither a changed key nor a missing publication passes for done."""
     night, _ = tiny_shop(tmp_path)
+    (tmp_path / "mlflow").mkdir()
+    shutil.copy(migrated_mlflow, tmp_path / "mlflow" / "mlflow.db")
     assert finished_report(night) is None
     report = run_night(night)
     assert finished_report(night) == report

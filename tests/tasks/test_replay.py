@@ -21,6 +21,7 @@ from tasks.replay import replay_night, replay_nights
 from tasks.replay_chart import replay_chart
 from tests.tiny_night import run_night, tiny_shop
 
+pytestmark = pytest.mark.slow
 SMALL = ModelFile.model_validate({"model": {"n_factors": 2, "n_epochs": 1}, "seed": 9})
 
 
