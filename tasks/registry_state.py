@@ -35,10 +35,11 @@ class Standing(NamedTuple):
 def compare(shown: Aliases, name: str, entries: list[LedgerEntry]) -> Standing:
     """Hold the aliases of a registered model against the ledger of a lake.
 
-    A decision is written to the ledger first and then shown by the aliases, so after a kill
-    every alias shows either the last decision or the one before it. Anything else was done by
-    somebody else: a person in MLflow, or another lake that moves the same model. The lock of a
-    lake keeps two nights on one lake apart, not two lakes on one registry.
+    A decision is written to the ledger first and then shown by the aliases, one after the other
+    (see show), so after a kill the first of them show it and the rest the decision before.
+    Anything else was done by somebody else: a person in MLflow, or another lake that moves the
+    same model. The lock of a lake keeps two nights on one lake apart, not two lakes on one
+    registry.
     """
     now = ruling(entries)
     expected, before = _aliases(now), _aliases(ruling(entries[:-1]))
@@ -46,9 +47,11 @@ def compare(shown: Aliases, name: str, entries: list[LedgerEntry]) -> Standing:
         return Standing("agree")
     if now is None:
         return Standing("moved", _without_ledger(name, shown))
-    foreign = [alias for alias in ALIASES if shown[alias] not in (expected[alias], before[alias])]
-    if foreign:
-        return Standing("moved", _disagreement(name, foreign[0], shown, now))
+    cut_short = [_partly(before, expected, n_moved) for n_moved in range(len(ALIASES))]
+    if shown not in cut_short:
+        off = [alias for alias in ALIASES if shown[alias] != expected[alias]]
+        strange = [alias for alias in off if shown[alias] != before[alias]]
+        return Standing("moved", _disagreement(name, (strange or off)[0], shown, now))
     return Standing(
         "behind",
         f"the last decision is in the ledger and the aliases of {name} do not show all of it: "
@@ -60,8 +63,8 @@ def reconcile(client: MlflowClient, name: str, entries: list[LedgerEntry]) -> bo
     """Finish what a kill left between ledger and registry; return whether there was anything.
 
     Raises:
-        ContractViolationError: an alias shows neither the last decision nor the one before:
-            somebody moved it; or there are aliases and no ledger.
+        ContractViolationError: an alias is where no kill leaves it: somebody moved it; or there
+            are aliases and no ledger.
     """
     standing = compare(read_aliases(client, name), name, entries)
     if standing.state == "agree":
@@ -75,7 +78,7 @@ def reconcile(client: MlflowClient, name: str, entries: list[LedgerEntry]) -> bo
 
 
 def show(client: MlflowClient, name: str, entry: LedgerEntry) -> None:
-    """Point challenger, champion and previous to the versions of a decision."""
+    """Point challenger, champion and previous to the versions of a decision, in this order."""
     for alias, version in _aliases(entry).items():
         if version is not None:
             client.set_registered_model_alias(name, alias, version)
@@ -102,6 +105,11 @@ def _aliases(entry: LedgerEntry | None) -> Aliases:
         "champion": entry.champion,
         "previous": entry.previous,
     }
+
+
+def _partly(before: Aliases, after: Aliases, n_moved: int) -> Aliases:
+    """Return the aliases after the first so many were moved, in the order of show."""
+    return before | {alias: after[alias] for alias in ALIASES[:n_moved]}
 
 
 def _version(client: MlflowClient, name: str, alias: str) -> str | None:

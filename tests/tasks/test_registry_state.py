@@ -45,7 +45,7 @@ def test_aliases_show_the_decision(client):
     assert not reconcile(client, NAME, [FIRST])
 
 
-@pytest.mark.parametrize("moved", [[], ["challenger"], ["champion"], ["previous", "challenger"]])
+@pytest.mark.parametrize("moved", [[], ["challenger"], ["challenger", "champion"]])
 def test_what_a_kill_left_half_done_is_finished(client, moved):
     """The ledger has the second decision, some aliases show the first still."""
     show(client, NAME, FIRST)
@@ -70,6 +70,22 @@ def test_alias_that_a_stranger_moved_is_reported(client):
     ):
         reconcile(client, NAME, [FIRST, SECOND])
     assert read_aliases(client, NAME)["champion"] == "4"
+
+
+def test_alias_that_a_stranger_moved_back_is_reported(client):
+    """A kill leaves no such state: champion is moved before previous."""
+    show(client, NAME, SECOND)
+    client.set_registered_model_alias(NAME, "champion", "1")
+    with pytest.raises(ContractViolationError, match=r"champion of shop points to version 1"):
+        reconcile(client, NAME, [FIRST, SECOND])
+
+
+def test_aliases_without_a_ledger_are_anothers(client):
+    """The first night of a lake takes no model from another lake."""
+    assert not reconcile(client, NAME, [])
+    show(client, NAME, SECOND)
+    with pytest.raises(ContractViolationError, match=r"another lake moves that model, or the led"):
+        reconcile(client, NAME, [])
 
 
 def test_decision_of_the_latest_night_rules():
