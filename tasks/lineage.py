@@ -41,6 +41,15 @@ def log_lineage(
     return held_out
 
 
+def log_fitted(client: MlflowClient, run_id: str, night: Night, matrices: MatrixManifest) -> None:
+    """Log the matrices that a model is fitted on to the training's run."""
+    fitted = _dataset(
+        f"matrices-{night.run_date}", content_digest(matrices), night.step("matrices"),
+        users=matrices.n_users, items=matrices.n_items, interactions=matrices.n_interactions,
+    )  # fmt: skip
+    client.log_inputs(run_id, [DatasetInput(fitted, [_context("training")])])
+
+
 def taken_events(night: Night, ingest: IngestManifest) -> Dataset:
     """Return the events that a night took from the log.
 

@@ -16,11 +16,11 @@ from data_contracts.manifests import (
     TrainManifest,
 )
 from tasks.config_digest import whole_config_digest
-from tasks.judging import CHALLENGER
 from tasks.lake import Night
 from tasks.ledger import append, read_ledger, standing_before
 from tasks.lineage import log_lineage
 from tasks.logged_model import logged_model_id
+from tasks.measuring import CHALLENGER
 from tasks.registry import fetch_model, register_model
 from tasks.registry_state import reconcile, ruling, show
 from tasks.steps import content_digest, run_step

@@ -4,13 +4,11 @@ import functools
 import logging
 import shutil
 import time
-import warnings
 from pathlib import Path
 
 import mlflow
 import numpy as np
-from mlflow.data.dataset_source_registry import resolve_dataset_source
-from mlflow.data.meta_dataset import MetaDataset
+from mlflow import MlflowClient
 
 from data_contracts.config import NightlyConfig
 from data_contracts.errors import HoarfrostError
@@ -21,9 +19,10 @@ from tasks.checkpoint import load_checkpoint, save_checkpoint
 from tasks.device import choose_device
 from tasks.fitting import FitData, fit_model, hold_out_users
 from tasks.lake import Night
+from tasks.lineage import log_fitted
 from tasks.logged_model import PARTS
 from tasks.matrix import stack_shards, training_rows
-from tasks.steps import content_digest, entries, read_manifest, run_step
+from tasks.steps import entries, read_manifest, run_step
 from tasks.tracking import log_metrics, training_run
 from tasks.validated_fit import log_epoch
 from tasks.warm_start import warm_factors, warm_version
@@ -54,7 +53,8 @@ def _train(
     config, started = night.config, time.monotonic()
     checkpoints = night.state / "checkpoints" / key[:16]
     with training_run(config, night.run_date, key) as run:
-        _log_inputs(night, matrices, device)
+        _log_parameters(night, matrices, device)
+        log_fitted(MlflowClient(), run.info.run_id, night, matrices)
         data = hold_out_users(
             training_rows(night, matrices), config.training,
             fold_in_share=config.evaluation.fold_in_share, seed=config.seed,
@@ -98,9 +98,9 @@ def _fit(
     def on_epoch(epoch: int, metrics: dict[str, float], state: TrainingState) -> None:
         nonlocal best
         best = max(best, metrics.get("ndcg@100", 0.0))
-        save_checkpoint(checkpoint, state)
         log_epoch(checkpoint.name, epoch, n_epochs, metrics)
         log_metrics(run_id, {f"{checkpoint.name}_{k}": v for k, v in metrics.items()}, epoch)
+        save_checkpoint(checkpoint, state)  # last: an epoch that is done again is logged once
 
     resume = load_checkpoint(checkpoint)
     if resume is not None:
@@ -119,17 +119,10 @@ def _write(staging: Path, name: str, model: ELSA) -> None:
         np.save(staging / f"{name}.{part}.npy", array, allow_pickle=False)
 
 
-def _log_inputs(night: Night, matrices: MatrixManifest, device: str) -> None:
+def _log_parameters(night: Night, matrices: MatrixManifest, device: str) -> None:
     config = night.config
     sizes = {"n_users": matrices.n_users, "n_items": matrices.n_items}
     mlflow.log_params(config.model.model_dump() | sizes | {"seed": config.seed, "device": device})
-    with warnings.catch_warnings():  # MLflow knows one class of local sources by two names
-        warnings.simplefilter("ignore", UserWarning)
-        source = resolve_dataset_source(str(night.step("matrices")))
-    digest = content_digest(matrices)[:36]
-    name = f"matrices-{night.run_date}"
-    dataset = MetaDataset(source, name=name, digest=digest)  # type: ignore[abstract]  # it is not
-    mlflow.log_input(dataset, "training")
 
 
 def finished_training(night: Night) -> TrainManifest:
