@@ -30,7 +30,7 @@ def population_stability(
         pseudo_count: added to every cell of both.
 
     Raises:
-        ValueError: the vectors do not fit, a count is negative, or a vector sums to 0.
+        ValueError: a count is negative, or a vector sums to 0.
     """
     _check(counts, reference)
     p, q = (_shares(each + pseudo_count) for each in (counts, reference))
@@ -123,11 +123,6 @@ def _bits(p: np.ndarray, q: np.ndarray) -> np.ndarray:
 
 
 def _check(counts: np.ndarray, reference: np.ndarray) -> None:
-    if len(counts) != len(reference):
-        raise ValueError(
-            f"counts and reference must be of the same cells, got {len(counts)} and "
-            f"{len(reference)}"
-        )
     for name, each in (("counts", counts), ("reference", reference)):
         if each.min(initial=0) < 0 or each.sum() <= 0:
             raise ValueError(f"{name} must be at least 0 and sum to more, got {each.tolist()[:5]}")
