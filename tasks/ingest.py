@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import polars as pl
@@ -17,6 +18,7 @@ from data_contracts.manifests import IngestManifest, LogFile, RefusedFile
 from tasks.forgotten import refuse_half_forgotten
 from tasks.lake import Night, quarantine_folder, shard_name
 from tasks.log_files import LAYOUT, LogListing, earlier_ingests, list_log
+from tasks.log_reader import FAILURES
 from tasks.log_reading import ReadLog, read_log
 from tasks.progress import track
 from tasks.quarantine import write_quarantine
@@ -25,6 +27,13 @@ from tasks.user_rules import Judged, judge_shard
 from tasks.volume import refuse_missing_day, refuse_small_day
 
 logger = logging.getLogger(__name__)
+
+
+class Examined(NamedTuple):
+    """What a night's log holds: the manifest, and row_number and rule of bad rows by file."""
+
+    manifest: IngestManifest
+    faults: dict[str, pl.DataFrame]
 
 
 def ingest(night: Night) -> IngestManifest:
@@ -63,24 +72,59 @@ def _settings(night: Night, listing: LogListing) -> dict[str, object]:
 
 def _ingest(night: Night, listing: LogListing, staging: Path, key: str) -> IngestManifest:
     found = examine(night, listing, staging, key)
-    write_quarantine(night, found.faults, found.manifest.refused_files)
+    unfit = _quarantine(night, found)
+    if unfit:
+        found = examine(night, listing, staging, key, unfit=unfit)
+        write_quarantine(night, found.faults, found.manifest.refused_files)
     refuse(night, found)
     return found.manifest
 
 
-class Examined(NamedTuple):
-    """What a night's log holds: the manifest, and row_number and rule of bad rows by file."""
+def _quarantine(night: Night, found: Examined) -> dict[str, str]:
+    """Write the refused rows; return files of which they cannot be read whole, and why.
 
-    manifest: IngestManifest
-    faults: dict[str, pl.DataFrame]
+    Judging reads four columns of a file, quarantine all of them.
+    """
+    try:
+        write_quarantine(night, found.faults, found.manifest.refused_files)
+    except FAILURES as error:
+        troubles = {path: _trouble(night, path, rows) for path, rows in found.faults.items()}
+        unfit = {path: reason for path, reason in troubles.items() if reason is not None}
+        if not unfit or "os error" in str(error):  # the disk, and not the log
+            raise
+        return unfit
+    return {}
 
 
-def examine(night: Night, listing: LogListing, staging: Path, key: str) -> Examined:
-    """Judge every row of the listed files; accepted rows go to staging, one file per user shard."""
+def _trouble(night: Night, path: str, rows: pl.DataFrame) -> str | None:
+    try:
+        write_quarantine(night, {path: rows}, [])
+    except FAILURES as error:
+        return f"its bad rows cannot be read with all their columns ({str(error).splitlines()[0]})"
+    return None
+
+
+def examine(
+    night: Night,
+    listing: LogListing,
+    staging: Path,
+    key: str,
+    *,
+    unfit: Mapping[str, str] = MappingProxyType({}),
+) -> Examined:
+    """Judge every row of the listed files; accepted rows go to staging, one file per user shard.
+
+    Args:
+        night: run date and configuration.
+        listing: of the night's files.
+        staging: receives the shards.
+        key: of the step.
+        unfit: files that are known to be unreadable, and why.
+    """
     earlier = earlier_ingests(night)
     expected = (earlier[-1].user_id_type, earlier[-1].item_id_type) if earlier else None
     raw = staging / "raw"
-    read = read_log(night, listing.new, raw, expected)
+    read = read_log(night, listing.new, raw, expected, unfit)
     judged = _judge_shards(night, listing.new, read, raw, staging)
     shutil.rmtree(raw)
     faults = merge_faults(listing.new, read, judged)

@@ -13,6 +13,9 @@ from data_contracts.config import InteractionsConfig
 from data_contracts.table_column import IdType
 
 _BATCH_ROWS = 1_000_000
+# of Polars and Arrow, on files that are not what they say
+FAILURES = (pa.ArrowException, pl.exceptions.PolarsError, pl.exceptions.PanicException)
+_YEARS = (-62_135_596_800, 253_402_300_800)  # 1 to 9999, in seconds
 ID_DTYPES: dict[IdType, pl.DataType] = {"string": pl.String(), "integer": pl.Int64()}
 
 
@@ -38,13 +41,18 @@ def inspect(path: Path, config: InteractionsConfig) -> FileShape:
     Raises:
         UnfitFileError: it is no whole Parquet file, or its columns do not fit.
     """
+    if not path.is_file():  # a pipe would be waited for
+        raise UnfitFileError(
+            "unreadable_file", "no file, but a folder, a pipe, a device or nothing"
+        )
     try:
         with pq.ParquetFile(path) as file:
             schema, rows = file.schema_arrow, file.metadata.num_rows
-    except (pa.ArrowException, OSError) as error:
+            names = schema.names
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise UnfitFileError("unreadable_file", f"not a whole Parquet file ({error})") from error
     columns = config.columns
-    _check_names(schema.names, [name for name in columns.model_dump().values() if name])
+    _check_names(names, [name for name in columns.model_dump().values() if name])
     _check_time(schema.field(columns.timestamp).type, config)
     event_type = schema.field(columns.event_type).type if columns.event_type else pa.null()
     if not _is_text(event_type) and not pa.types.is_null(event_type):
@@ -74,7 +82,7 @@ def batches(
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=names):
                 batch.validate(full=True)  # text that is no UTF-8 would fail far from here
-                raw = pl.DataFrame(batch)
+                raw = pl.DataFrame(pa.RecordBatch.from_arrays(batch.columns, names))  # no metadata
                 yield raw.select(
                     user_id=_id(raw, columns.user_id, id_types[0]),
                     item_id=_id(raw, columns.item_id, id_types[1]),
@@ -83,7 +91,7 @@ def batches(
                     row_number=pl.int_range(start, start + raw.height, dtype=pl.UInt32),
                 )
                 start += raw.height
-    except (pa.ArrowException, pl.exceptions.PolarsError, OSError) as error:
+    except (*FAILURES, OSError) as error:
         raise UnfitFileError("unreadable_file", f"cannot be read to its end ({error})") from error
 
 
@@ -92,19 +100,25 @@ def moment(dtype: pl.DataType, config: InteractionsConfig) -> pl.Expr:
     column = pl.col(config.columns.timestamp)
     if dtype == pl.Null:
         return column.cast(pl.Datetime("us", "UTC"))
-    if isinstance(dtype, pl.Datetime):
-        if dtype.time_zone is None:
-            column = column.dt.replace_time_zone(
-                config.time_zone, ambiguous="earliest", non_existent="null"
-            )
-        return column.dt.convert_time_zone("UTC").dt.cast_time_unit("us")
-    per_second = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}[config.time_unit]
-    numbers = column.cast(pl.Int64, strict=False)
-    if per_second <= 1_000_000:
-        micros = numbers.cast(pl.Int128) * (1_000_000 // per_second)
-    else:
-        micros = (numbers // (per_second // 1_000_000)).cast(pl.Int128)
-    return micros.cast(pl.Int64, strict=False).cast(pl.Datetime("us", "UTC"))
+    if not isinstance(dtype, pl.Datetime):
+        return _of_number(column.cast(pl.Int64, strict=False), config.time_unit)
+    if dtype.time_zone is None:
+        within = _of_number(column.to_physical(), dtype.time_unit).is_not_null()
+        column = (
+            pl.when(within)
+            .then(column)
+            .dt.replace_time_zone(config.time_zone, ambiguous="earliest", non_existent="null")
+        )
+    return _of_number(column.to_physical(), dtype.time_unit)
+
+
+def _of_number(numbers: pl.Expr, unit: str) -> pl.Expr:
+    """Return the moments of numbers since 1970 in UTC; null before the year 1 and after 9999."""
+    per_second = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}[unit]
+    first, end = (max(-(2**63), min(2**63 - 1, each * per_second)) for each in _YEARS)
+    known = pl.when(numbers >= first, numbers < end).then(numbers)
+    micros = known * (1_000_000 // per_second) if unit != "ns" else known // 1_000
+    return micros.cast(pl.Datetime("us", "UTC"))
 
 
 def _check_names(names: list[str], wanted: list[str]) -> None:

@@ -33,7 +33,11 @@ class ReadLog(NamedTuple):
 
 
 def read_log(
-    night: Night, files: Sequence[LogFile], folder: Path, expected: IdTypes | None
+    night: Night,
+    files: Sequence[LogFile],
+    folder: Path,
+    expected: IdTypes | None,
+    unfit: Mapping[str, str],
 ) -> ReadLog:
     """Read all files; write good rows to folder, one file per user shard.
 
@@ -46,8 +50,9 @@ def read_log(
         files: what to read.
         folder: receives the shards.
         expected: id types of earlier nights.
+        unfit: files that are known to be unreadable, and why.
     """
-    refused, expected = _inspect_all(night, files, expected)
+    refused, expected = _inspect_all(night, files, expected, unfit)
     waits = {file.partition for file in refused.values()}
     rows: dict[str, int] = {}
     faults: dict[str, pl.DataFrame] = {}
@@ -73,12 +78,17 @@ def read_log(
 
 
 def _inspect_all(
-    night: Night, files: Sequence[LogFile], expected: IdTypes | None
+    night: Night,
+    files: Sequence[LogFile],
+    expected: IdTypes | None,
+    unfit: Mapping[str, str],
 ) -> tuple[dict[str, RefusedFile], IdTypes]:
     refused: dict[str, RefusedFile] = {}
     met: tuple[IdType | None, IdType | None] = expected or (None, None)
     for file in files:
         try:
+            if file.path in unfit:
+                raise UnfitFileError("unreadable_file", unfit[file.path])
             shape = inspect(log_path(night, file.path), night.config.interactions)
             types = (shape.user_id_type, shape.item_id_type)
             met = (met[0] or types[0], met[1] or types[1])
