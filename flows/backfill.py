@@ -12,6 +12,8 @@ from data_contracts.report import NightReport
 from tasks.backfill import finish, finished_report, first_open, open_from, refuse_hindsight
 from tasks.lake import Night
 
+_STARTUP_SECONDS = 120  # a busy machine needs more than Prefect's default
+
 
 def backfill(
     config: NightlyConfig, days: list[date], *, strict: bool = False
@@ -51,7 +53,7 @@ def _run(config: NightlyConfig, day: date) -> NightReport:
     night = Night(config=config, run_date=day)
     refuse_hindsight(night.lake, day)
     open_from(night.lake, day)
-    with _without_heartbeat():
+    with _local_settings():
         report = nightly(config, day)
     finish(night.lake, day)
     return report
@@ -66,16 +68,18 @@ def _line(report: NightReport, seconds: float, *, passed_over: bool) -> Backfill
 
 
 @contextmanager
-def _without_heartbeat() -> Iterator[None]:
-    """Spare each flow run the half second in which its heartbeat ends, where nobody listens."""
+def _local_settings() -> Iterator[None]:
+    """Settings for a temporary server: no heartbeat, whose end takes half a second, and patience."""
     from prefect.settings import (
         PREFECT_API_URL,
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+        PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
         temporary_settings,
     )
 
     if PREFECT_API_URL.value():
         yield
         return
-    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+    patience = {PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: _STARTUP_SECONDS}
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None} | patience):
         yield
