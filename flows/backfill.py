@@ -69,7 +69,7 @@ def _line(report: NightReport, seconds: float, *, passed_over: bool) -> Backfill
 
 @contextmanager
 def _local_settings() -> Iterator[None]:
-    """Settings for a temporary server: no heartbeat, whose end takes half a second, and patience."""
+    """Give a temporary server time to start, and spare runs a heartbeat that takes 0.5 s to end."""
     from prefect.settings import (
         PREFECT_API_URL,
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
