@@ -6,6 +6,7 @@ from pydantic import Field
 
 from data_contracts.drift import Drift
 from data_contracts.frozen import Frozen
+from data_contracts.log_drift import LogFigure
 from data_contracts.manifests import Interval, RefusedFile, SegmentFigure, Verdict
 from data_contracts.plan import Outcome
 
@@ -63,4 +64,6 @@ class NightReport(Frozen):
     segments: dict[str, dict[str, dict[str, SegmentFigure]]] = Field(default={})
     exposure: dict[str, dict[str, float]] = Field(default={})  # model -> tier -> share of places
     settings: dict[str, str] = Field(default={})  # of the judgement: split, seed, recall rule
+    log_drift: dict[str, LogFigure] = Field(default={})  # the log against the days before
+    log_warnings: tuple[str, ...] = ()  # figures of it that are a drift
     lineage: dict[str, str] = Field(default={})  # where the tables come from

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from data_contracts.errors import ContractViolationError
-from data_contracts.log_drift import LogDriftManifest, LogFigure
+from data_contracts.log_drift import LogDriftManifest
 from data_contracts.manifests import IngestManifest
 from models.count_drift import cells_of_equal_mass, summed
 from tasks.lake import Night, night_folder
@@ -57,10 +57,9 @@ def compare_log(night: Night, ingest: IngestManifest) -> LogDriftManifest:
     )
 
 
-def log_figures(night: Night) -> dict[str, LogFigure]:
-    """Return the figures of a night's log; none where it was not compared."""
-    manifest = read_manifest(night.step(STEP), LogDriftManifest)
-    return {} if manifest is None else manifest.figures
+def compared_log(night: Night) -> LogDriftManifest | None:
+    """Return how a night's log compared; None where it did not."""
+    return read_manifest(night.step(STEP), LogDriftManifest)
 
 
 def _earlier(night: Night, ingests: Ingests) -> list[LogDriftManifest]:

@@ -14,6 +14,7 @@ from data_contracts.plan import Outcome
 from data_contracts.report import NightReport
 from tasks import report_number
 from tasks.report_figure import Scale, range_figure, side, whisker_figure, whisker_scale
+from tasks.report_log_drift import log_drift_panels, log_drift_rows
 from tasks.report_panel import panels, quarantined, trend_table
 from tasks.report_segment import exposure_table, segment_tables
 
@@ -77,6 +78,8 @@ def report_page(report: NightReport, earlier: Sequence[NightReport] = ()) -> str
         trends=trend_table(nights, primary),
         quarantined=quarantined(report),
         drift_rows=_drift_rows(report),
+        log_drift=log_drift_rows(report),
+        log_panels=log_drift_panels(nights),
         plan=[(each, _expectation(each)) for each in report.plan],
         settings=_extra(report, "settings"),
         lineage=_extra(report, "lineage"),
@@ -108,6 +111,7 @@ def _notes(report: NightReport) -> list[str]:
     notes = []
     if not report.is_latest:
         notes.append("These tables are not the latest: readers see those of another night.")
+    notes += [f"{warning.rstrip('.')}." for warning in report.log_warnings]
     if report.drift is not None:
         notes += [f"{warning.rstrip('.')}." for warning in report.drift.warnings]
     if files := len(report.refused_files):

@@ -27,7 +27,9 @@ class Panel(NamedTuple):
     beyond: str  # what is above the axis
 
 
-class _Subject(NamedTuple):
+class Subject(NamedTuple):
+    """What one drawing shows, and how it is written."""
+
     title: str
     form: Form
     series: Mapping[str, Read]
@@ -49,8 +51,18 @@ def panels(reports: Sequence[NightReport], primary: str | None) -> list[Panel]:
         reports: of nights in their order, at least one.
         primary: the metric that decides; None where nobody was judged.
     """
-    drawn = ((subject, _series(subject, reports)) for subject in _subjects(primary))
-    return [_panel(subject, series) for subject, series in drawn if series]
+    return drawn(_subjects(primary), reports)
+
+
+def drawn(subjects: Sequence[Subject], reports: Sequence[NightReport]) -> list[Panel]:
+    """Return the drawings of some subjects, without those that have nothing to show.
+
+    Args:
+        subjects: of one or two series each.
+        reports: of nights in their order, at least one.
+    """
+    found = ((subject, _series(subject, reports)) for subject in subjects)
+    return [_panel(subject, series) for subject, series in found if series]
 
 
 def trend_table(reports: Sequence[NightReport], primary: str | None) -> TrendTable:
@@ -67,9 +79,9 @@ def trend_table(reports: Sequence[NightReport], primary: str | None) -> TrendTab
     return TrendTable(tuple(title for title, _, _ in read), rows)
 
 
-def _subjects(primary: str | None) -> list[_Subject]:
+def _subjects(primary: str | None) -> list[Subject]:
     metric = [] if primary is None else [
-        _Subject(
+        Subject(
             primary,
             figure,
             {name: _metric(name, primary) for name in ("challenger", "champion")},
@@ -78,15 +90,13 @@ def _subjects(primary: str | None) -> list[_Subject]:
     ]  # fmt: skip
     return [
         *metric,
-        _Subject("Rows accepted", count, {"rows": lambda night: night.accepted}),
-        _Subject("Rows quarantined", count, {"rows": quarantined}),
-        _Subject("Users", count, {"users": lambda night: night.users}, from_zero=False),
-        _Subject("Items", count, {"items": lambda night: night.items}, from_zero=False),
-        _Subject(
-            "Users without a model list", share, {"users": lambda night: night.fallback_share}
-        ),
-        _Subject("Short lists", count, {"lists": lambda night: night.short_lists}),
-        _Subject("Share of a list that stays", share, {"lists": _overlap}, most=1.0),
+        Subject("Rows accepted", count, {"rows": lambda night: night.accepted}),
+        Subject("Rows quarantined", count, {"rows": quarantined}),
+        Subject("Users", count, {"users": lambda night: night.users}, from_zero=False),
+        Subject("Items", count, {"items": lambda night: night.items}, from_zero=False),
+        Subject("Users without a model list", share, {"users": lambda night: night.fallback_share}),
+        Subject("Short lists", count, {"lists": lambda night: night.short_lists}),
+        Subject("Share of a list that stays", share, {"lists": _overlap}, most=1.0),
     ]
 
 
@@ -106,7 +116,7 @@ def _overlap(night: NightReport) -> float | None:
     return sum(each.overlap * each.shared_users for each in surfaces) / users if users else None
 
 
-def _series(subject: _Subject, reports: Sequence[NightReport]) -> list[Series]:
+def _series(subject: Subject, reports: Sequence[NightReport]) -> list[Series]:
     return finite(
         [
             Series(name, tuple(p for report in reports if (p := _point(report, read)) is not None))
@@ -125,13 +135,13 @@ def _point(report: NightReport, read: Read) -> Point | None:
             return Point(report.run_date, float(value))
 
 
-def _written(subject: _Subject, value: float | Interval | None) -> str:
+def _written(subject: Subject, value: float | Interval | None) -> str:
     if value is None:
         return NOTHING
     return subject.form(value.mean if isinstance(value, Interval) else value)
 
 
-def _panel(subject: _Subject, series: list[Series]) -> Panel:
+def _panel(subject: Subject, series: list[Series]) -> Panel:
     values = value_range(series, from_zero=subject.from_zero, most=subject.most)
     days = sorted(point.day for each in series for point in each.points)
     return Panel(
@@ -146,16 +156,16 @@ def _panel(subject: _Subject, series: list[Series]) -> Panel:
     )
 
 
-def _beyond(subject: _Subject, series: list[Series]) -> str:
+def _beyond(subject: Subject, series: list[Series]) -> str:
     point = beyond(series) if subject.from_zero and subject.most is None else None
     return "" if point is None else f"{subject.form(point.value)} on {short_date(point.day)}"
 
 
-def _axis_end(subject: _Subject, values: Scale, value: float) -> str:
+def _axis_end(subject: Subject, values: Scale, value: float) -> str:
     return subject.form(value) if values.high > values.low else ""
 
 
-def _in_words(subject: _Subject, series: Sequence[Series]) -> str:
+def _in_words(subject: Subject, series: Sequence[Series]) -> str:
     parts = []
     for name, points in series:
         numbers = [point.value for point in points]

@@ -6,6 +6,7 @@ from data_contracts.drift import Drift, SurfaceDrift
 from data_contracts.manifests import Interval
 from data_contracts.plan import Outcome, Range
 from data_contracts.report import NightReport
+from tasks.report_log_drift import log_drift_rows
 
 
 def markdown(report: NightReport) -> str:
@@ -29,10 +30,19 @@ def _lines(report: NightReport) -> Iterator[str]:
     yield "\n## Tables\n"
     yield "| table | rows |\n|---|---|"
     yield from (f"| {table} | {rows} |" for table, rows in report.table_rows.items())
+    if report.log_drift:
+        yield from _log_drift(report)
     if report.drift is not None:
         yield from _drift(report.drift)
     if report.plan:
         yield from _plan(report.plan)
+
+
+def _log_drift(report: NightReport) -> Iterator[str]:
+    yield "\n## Log against the days before\n"
+    yield "| figure | value | usual | by chance up to | state |\n|---|---|---|---|---|"
+    yield from (f"| {' | '.join(row)} |" for row in log_drift_rows(report))
+    yield from (f"\nWarning: {warning}" for warning in report.log_warnings)
 
 
 def _drift(drift: Drift) -> Iterator[str]:

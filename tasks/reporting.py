@@ -24,6 +24,7 @@ from tasks.evidence import write_evidence
 from tasks.examples import user_examples
 from tasks.files import empty_folder, replace_folder, write_text
 from tasks.lake import Night, quarantine_folder
+from tasks.log_drift import compared_log
 from tasks.plan_outcome import outcomes
 from tasks.report_page import report_page
 from tasks.report_text import markdown
@@ -50,6 +51,7 @@ def report_night(
     drift: Drift | None = None,
 ) -> NightReport:
     """Return the report and leave it beside the night's steps: JSON, Markdown, a page."""
+    against_before = compared_log(night)
     report = NightReport(
         run_date=night.run_date,
         verdict=judge.verdict,
@@ -81,6 +83,8 @@ def report_night(
         exposure=judge.exposure,
         settings=judge.settings,
         lineage=_lineage(promote, snapshot),
+        log_drift=against_before.figures if against_before else {},
+        log_warnings=against_before.warnings if against_before else (),
     )
     write_text(night.folder / "report.json", report.model_dump_json(indent=2) + "\n")
     write_text(night.folder / "report.md", markdown(report))

@@ -4,6 +4,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from data_contracts.drift import Drift, SurfaceDrift
+from data_contracts.log_drift import LogFigure
 from data_contracts.manifests import Interval, RefusedFile, SegmentFigure
 from data_contracts.plan import Outcome
 from data_contracts.report import NightReport, Recommendation, UserExample
@@ -78,6 +79,14 @@ def _parts(day: date, text: str) -> dict[str, Any]:
             surfaces={text: surface()},
             warnings=(f"{text}: moved",),
         ),
+        "log_drift": {
+            "items_psi": LogFigure(value=0.012, usual=0.01, noise=0.02, state="ok"),
+            "event_types_js": LogFigure(value=0.21, usual=0.01, noise=0.02, state="drift"),
+            "new_users": LogFigure(value=0.02, usual=0.03, noise=0.011, state="ok"),
+            "silence": LogFigure(value=0.5, usual=0.4, noise=1.5, state="ok"),
+            "volume": LogFigure(value=7300.0, usual=None, noise=None, state="not enough data"),
+        },
+        "log_warnings": (f"{text}: is unlike",),
         "plan": (
             Outcome(what="train", unit="s", low=1.0, high=9.0, got=4.0, inside=True),
             Outcome(what="log", unit="rows", low=7402.0, high=7402.0, got=9402.0, inside=False),

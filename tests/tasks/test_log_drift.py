@@ -11,7 +11,7 @@ from data_contracts.errors import ContractViolationError
 from data_contracts.log_drift import LogDriftManifest
 from tasks.ingest import ingest
 from tasks.lake import night_folder
-from tasks.log_drift import compare_log, counts_that_stand, log_figures
+from tasks.log_drift import compare_log, compared_log, counts_that_stand
 from tasks.log_drift_figures import known_days
 from tasks.log_files import earlier_ingests
 from tasks.steps import read_manifest
@@ -127,9 +127,9 @@ def test_a_bound_stops_the_night_only_where_it_is_set(lake):
             compared(lake, **stop)
     assert stopped.value.exit_code == 3
     made = night(lake, **SETTINGS)
-    assert log_figures(made) == {}
+    assert compared_log(made) is None
     assert compared(lake).warnings
-    assert log_figures(made)["volume"].state == "drift"
+    assert compared_log(made).figures["volume"].state == "drift"
 
 
 def test_it_is_done_once_and_again_when_a_bound_changes(lake):
