@@ -106,7 +106,9 @@ def _share_with_night(made: Path, new: Path, manifest: SnapshotManifest) -> None
     """Let the night that made the tables and the snapshot hold one file again, not two."""
     for entry in manifest.files:
         source, copy = made / entry.path, new / entry.path
-        if source.is_file() and sha256_of(source) == entry.sha256:
+        if not source.is_file() or source.samefile(copy):  # moving a file over itself does nothing
+            continue
+        if sha256_of(source) == entry.sha256:
             staged = staged_path(copy)
             staged.unlink(missing_ok=True)
             link_or_copy(source, staged)

@@ -88,7 +88,12 @@ def test_a_mask_is_what_a_set_says(people, ids):
 def test_integers_are_who_their_texts_are(dtype):
     """One person has one hash."""
     made = Forgotten(frozenset({Forgotten(frozenset(), b"k").hash_of("7")}), b"k")
-    assert made.mask(pl.Series([7, 8, None, 7], dtype=dtype)).to_list() == [True, False, False, True]
+    assert made.mask(pl.Series([7, 8, None, 7], dtype=dtype)).to_list() == [
+        True,
+        False,
+        False,
+        True,
+    ]
 
 
 @pytest.mark.parametrize(
