@@ -8,6 +8,7 @@ import json
 from datetime import timedelta
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -102,6 +103,7 @@ def assert_balanced(history):
         assert min(fates.values()) >= file.removed == 0
 
 
+@pytest.mark.slow
 @settings(max_examples=12)
 @given(log=files(), draw=st.randoms())
 def test_history_depends_on_the_rows_only(tmp_path_factory, log, draw):
