@@ -5,7 +5,8 @@ from collections.abc import Collection
 import pandera.polars as pa
 import polars as pl
 
-from data_contracts.table_column import IdType, id_column, unique_together
+from data_contracts.id_type import IdType
+from data_contracts.table_column import id_column, unique_together
 
 
 def catalogue_schema(

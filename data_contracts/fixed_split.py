@@ -2,7 +2,8 @@
 
 import pandera.polars as pa
 
-from data_contracts.table_column import IdType, id_column
+from data_contracts.id_type import IdType
+from data_contracts.table_column import id_column
 
 PAIR = ("user_id", "item_id")
 

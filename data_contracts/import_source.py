@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from data_contracts.frozen import Frozen
-from data_contracts.table_column import IdType
+from data_contracts.id_type import IdType
 
 Kept = Literal["text", "number"]
 

@@ -14,7 +14,8 @@ import polars as pl
 
 from data_contracts.config import InteractionsConfig
 from data_contracts.forgetting import FORGOTTEN_RULES
-from data_contracts.table_column import IdType, id_column
+from data_contracts.id_type import IdType
+from data_contracts.table_column import id_column
 
 ROW_RULES = {
     "user_id_missing": "every row says who: user_id is neither null nor empty",

@@ -3,7 +3,8 @@
 import pandera.polars as pa
 import polars as pl
 
-from data_contracts.table_column import IdType, id_column, text_column
+from data_contracts.id_type import IdType
+from data_contracts.table_column import id_column, text_column
 
 
 def item_list_schema(user_id_type: IdType, item_id_type: IdType) -> pa.DataFrameSchema:

@@ -7,6 +7,18 @@ from data_contracts.frozen import Frozen
 from data_contracts.manifests import Manifest
 
 DriftState = Literal["ok", "drift", "not enough data"]
+MEANING = {
+    "items_psi": "popularity of items, stability index",
+    "items_js": "popularity of items, Jensen-Shannon distance",
+    "event_types_psi": "event types, stability index",
+    "event_types_js": "event types, Jensen-Shannon distance",
+    "activity_psi": "users by number of events, stability index",
+    "activity_js": "users by number of events, Jensen-Shannon distance",
+    "new_users": "share of new users",
+    "new_items": "share of events on new items",
+    "silence": "hours without an event at the end of the day",
+    "volume": "events",
+}
 
 
 class LogDay(Frozen):

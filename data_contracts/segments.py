@@ -2,7 +2,8 @@
 
 import pandera.polars as pa
 
-from data_contracts.table_column import IdType, id_column, text_column, unique_together
+from data_contracts.id_type import IdType
+from data_contracts.table_column import id_column, text_column, unique_together
 
 
 def segments_schema(user_id_type: IdType) -> pa.DataFrameSchema:

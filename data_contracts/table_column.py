@@ -1,11 +1,10 @@
 """Columns and rules that several published tables share."""
 
-from typing import Literal
-
 import pandera.polars as pa
 import polars as pl
 
-IdType = Literal["string", "integer"]
+from data_contracts.id_type import IdType
+
 N_CASES = 5  # rows named for every broken rule
 
 

@@ -3,9 +3,9 @@
 import pandera.polars as pa
 import polars as pl
 
+from data_contracts.id_type import IdType
 from data_contracts.table_column import (
     N_CASES,
-    IdType,
     id_column,
     rank_column,
     score_column,

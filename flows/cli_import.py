@@ -10,8 +10,8 @@ from cyclopts import Parameter
 
 from data_contracts.config import NightlyConfig, load_config
 from data_contracts.errors import ConfigError
+from data_contracts.id_type import IdType
 from data_contracts.import_source import LogFormat, LogSource
-from data_contracts.table_column import IdType
 from flows import display_import
 from flows.flag import DEFAULT_CONFIG, Config, Day, Json, run_date
 

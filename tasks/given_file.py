@@ -9,8 +9,8 @@ from pathlib import Path
 import polars as pl
 
 from data_contracts.errors import ContractViolationError
+from data_contracts.id_type import IdType
 from data_contracts.manifests import IngestManifest
-from data_contracts.table_column import IdType
 from tasks.files import sha256_of
 from tasks.id_type import id_type
 from tasks.lake import Night

@@ -9,6 +9,7 @@ from models.gate import Gain, Guard
 COVERAGE, LIFT, FALLBACK, CHANGE = (
     "coverage@20", "popularity_lift@20", "fallback_share", "list_change@20",
 )  # fmt: skip
+GUARDED = (COVERAGE, LIFT, FALLBACK, CHANGE)
 
 
 def guards(

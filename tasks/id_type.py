@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from data_contracts.table_column import IdType
+from data_contracts.id_type import IdType
 
 
 def id_type(ids: pl.Series) -> IdType:

@@ -7,9 +7,9 @@ import polars as pl
 
 from data_contracts.config import InteractionsConfig
 from data_contracts.errors import ConfigError
+from data_contracts.id_type import IdType
 from data_contracts.import_source import Kept, LogFormat, LogSource
 from data_contracts.interactions import day_start
-from data_contracts.table_column import IdType
 from tasks.import_lines import FAULTS, Chunk
 from tasks.import_time import read_times
 

@@ -6,8 +6,8 @@ from typing import Literal
 import polars as pl
 
 from data_contracts.errors import ContractViolationError
+from data_contracts.id_type import IdType
 from data_contracts.item_list import item_list_schema
-from data_contracts.table_column import IdType
 from tasks.given_file import (
     PLACE,
     GivenFiles,

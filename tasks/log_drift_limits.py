@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from data_contracts.data_drift import LogLimits
-from data_contracts.log_drift import DriftState, LogFigure
+from data_contracts.log_drift import MEANING, DriftState, LogFigure
 from models.drift_state import drift_state
 from tasks.log_drift_figures import Compared
 
@@ -20,18 +20,6 @@ _FIGURES = {  # limit -> figure
     "max_silence_change": "silence",
     "min_volume": "volume",
     "max_volume": "volume",
-}
-MEANING = {
-    "items_psi": "popularity of items, stability index",
-    "items_js": "popularity of items, Jensen-Shannon distance",
-    "event_types_psi": "event types, stability index",
-    "event_types_js": "event types, Jensen-Shannon distance",
-    "activity_psi": "users by number of events, stability index",
-    "activity_js": "users by number of events, Jensen-Shannon distance",
-    "new_users": "share of new users",
-    "new_items": "share of events on new items",
-    "silence": "hours without an event at the end of the day",
-    "volume": "events",
 }
 _SEVERITY: tuple[DriftState, ...] = ("ok", "drift", "not enough data")
 Figures = Mapping[str, Sequence[Compared]]

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data_contracts.config import InteractionsConfig
-from data_contracts.table_column import IdType
+from data_contracts.id_type import IdType
 
 _BATCH_ROWS = 1_000_000
 # of Polars and Arrow, on files that are not what they say

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import polars as pl
 
 from data_contracts.forgetting import FORGOTTEN
+from data_contracts.id_type import IdType
 from data_contracts.interactions import bounds, broken_rule
 from data_contracts.manifests import LogFile, RefusedFile
-from data_contracts.table_column import IdType
 from tasks.forgotten import Forgotten, forgotten
 from tasks.lake import Night
 from tasks.log_files import log_path

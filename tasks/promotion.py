@@ -16,6 +16,8 @@ from data_contracts.manifests import (
     TrainManifest,
 )
 from tasks.config_digest import whole_config_digest
+from tasks.guards import GUARDED
+from tasks.judging import DECIDING
 from tasks.lake import Night
 from tasks.ledger import append, read_ledger, standing_before
 from tasks.lineage import log_lineage
@@ -99,10 +101,17 @@ def _decision(
     return LedgerEntry(
         run_date=night.run_date, challenger=challenger, verdict=judge.verdict,
         reason=judge.reason, champion=champion, previous=previous,
-        figures={name: gain.mean for name, gain in judge.gain_over_champion.items()},
+        figures=_deciding(judge),
         config_digest=whole_config_digest(night),
         data_digest=content_digest(matrices)[:12],
     )  # fmt: skip
+
+
+def _deciding(judge: JudgeManifest) -> dict[str, float]:
+    """Return what the verdict looked at, challenger minus champion."""
+    names = (judge.settings.get(DECIDING), *GUARDED)
+    gains = judge.gain_over_champion
+    return {name: gains[name].mean for name in names if name in gains}
 
 
 def choose_champion(

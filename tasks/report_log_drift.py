@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
+from data_contracts.log_drift import MEANING
 from data_contracts.report import NightReport
-from tasks.log_drift_limits import MEANING
 from tasks.report_number import NOTHING, Form, count, share
 from tasks.report_panel import Panel, Read, Subject, drawn
 

@@ -2,11 +2,13 @@
 
 import logging
 import math
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import mlflow
 from mlflow import MlflowClient
@@ -24,10 +26,23 @@ def connect(config: NightlyConfig) -> MlflowClient:
     """Return a client of the configured MLflow; by default SQLite and files inside the lake."""
     if config.mlflow.tracking_uri is None:
         (Path(config.lake) / "mlflow").mkdir(parents=True, exist_ok=True)
-    uri = tracking_uri(config)
+    uri = without_login(tracking_uri(config))
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     return MlflowClient()
+
+
+def without_login(uri: str) -> str:
+    """Return a server's address without user and password, which MLflow takes as variables.
+
+    MLflow prints the address of every run, and puts it into its errors.
+    """
+    parts = urlsplit(uri)
+    if parts.scheme not in ("http", "https") or parts.username is None:
+        return uri
+    os.environ["MLFLOW_TRACKING_USERNAME"] = unquote(parts.username)
+    os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(parts.password or "")
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def tracking_uri(config: NightlyConfig) -> str:

@@ -70,6 +70,15 @@ def test_help_has_examples_and_exit_codes(capsys):
         assert ("Example:" if command else "Exit codes:") in capsys.readouterr().out
 
 
+def test_command_line_starts_without_heavy_packages():
+    """They take seconds, and some write to standard error when they are loaded."""
+    heavy = ("mlflow", "pandera", "polars", "prefect", "torch", "pandas", "scipy")
+    told = f"import sys, flows.cli; print([name for name in {heavy} if name in sys.modules])"
+    command = [sys.executable, "-c", told]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"
+
+
 def test_night_status_and_query_in_json(shop):
     """What a night leaves behind can be read by scripts."""
     lake, sample = shop

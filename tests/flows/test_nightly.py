@@ -56,7 +56,8 @@ def lake(tmp_path_factory, prefect_api):
     sample = write_sample_lake(path, **SHOP)
     config = load_config(path / "hoarfrost.toml")
     warm = config.model.model_copy(update={"start": "warm", "alpha": 0.2, "beta": 0.1})
-    gate = config.gate.model_copy(update={"margin": 0.2, "min_users": 2})  # so few users are judged: let it promote
+    gate = {"margin": 0.2, "min_users": 2}  # so few users are judged: let it promote
+    gate = config.gate.model_copy(update=gate)
     config = config.model_copy(update={"model": warm, "gate": gate})
     first = nightly(config, sample.run_date)
     bytes_first, state_first = snapshot_bytes(path), _written(path)

@@ -1,12 +1,20 @@
 """What a run is told once, however often a killed night comes back to it."""
 
+import os
 from datetime import date
 
 import pytest
 
 from data_contracts.config import NightlyConfig
 from tasks.lineage import held_out_data, log_lineage
-from tasks.tracking import connect, log_changed, log_metrics, metric_curves, training_run
+from tasks.tracking import (
+    connect,
+    log_changed,
+    log_metrics,
+    metric_curves,
+    training_run,
+    without_login,
+)
 from tests.night_steps import matrices_of, night_in
 
 DAY = date(2026, 9, 2)
@@ -78,3 +86,23 @@ def test_figures_belong_to_the_model_and_to_the_data(config, run_id, tmp_path):
     assert (metric.dataset_name, metric.dataset_digest) == (held_out.name, held_out.digest)
     (found,) = client.search_logged_models([experiment], "metrics.`ndcg_at_100` > 0.2")
     assert found.model_id == model.model_id
+
+
+def test_login_of_a_server_stays_out_of_its_address(monkeypatch):
+    """MLflow prints the address of every run, so it gets the login as variables."""
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "somebody")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "else")
+    assert without_login("http://me:s%2Fw@127.0.0.1:5000/ml") == "http://127.0.0.1:5000/ml"
+    assert os.environ["MLFLOW_TRACKING_USERNAME"] == "me"
+    assert os.environ["MLFLOW_TRACKING_PASSWORD"] == "s/w"
+
+
+@pytest.mark.parametrize(
+    "uri",
+    ["http://127.0.0.1:5000", "sqlite:///a/b.db", "postgresql://me:secret@host/db", "file:///m"],
+)
+def test_other_addresses_are_left_as_they_are(uri, monkeypatch):
+    """A database has its login nowhere else."""
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "somebody")
+    assert without_login(uri) == uri
+    assert os.environ["MLFLOW_TRACKING_USERNAME"] == "somebody"
