@@ -12,8 +12,6 @@ from data_contracts.report import NightReport
 from tasks.backfill import finish, finished_report, first_open, open_from, refuse_hindsight
 from tasks.lake import Night
 
-_STARTUP_SECONDS = 120  # a busy machine needs more than Prefect's default
-
 
 def backfill(
     config: NightlyConfig, days: list[date], *, strict: bool = False
@@ -69,17 +67,15 @@ def _line(report: NightReport, seconds: float, *, passed_over: bool) -> Backfill
 
 @contextmanager
 def _local_settings() -> Iterator[None]:
-    """Give a temporary server time to start, and spare runs a heartbeat that takes 0.5 s to end."""
+    """Spare runs on a temporary server a heartbeat that takes 0.5 s to end."""
     from prefect.settings import (
         PREFECT_API_URL,
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
-        PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
         temporary_settings,
     )
 
     if PREFECT_API_URL.value():
         yield
         return
-    patience = {PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: _STARTUP_SECONDS}
-    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None} | patience):
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         yield

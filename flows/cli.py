@@ -30,6 +30,7 @@ QUIET = {  # no telemetry; our own log lines in place of Prefect's, also in the 
     "MLFLOW_LOGGING_LEVEL": "WARNING",  # it tells of every table it makes
     "PREFECT_LOGGING_EXTRA_LOGGERS": "tasks,models",
     "PREFECT_LOGGING_LEVEL": "CRITICAL",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # a busy machine takes longer
 }
 PATIENCE = {  # of a look at the registry; a night waits longer
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",

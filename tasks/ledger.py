@@ -100,6 +100,12 @@ def standing_before(entries: list[LedgerEntry], run_date: date) -> LedgerEntry |
     return sorted(earlier, key=lambda entry: entry.run_date)[-1] if earlier else None
 
 
+def decided_by_hand(entries: list[LedgerEntry], run_date: date) -> LedgerEntry | None:
+    """Return what a person decided after the night of this run date, if anybody did."""
+    found = [entry for entry in entries if entry.run_date == run_date]
+    return found[-1] if found and found[-1].action != "night" else None
+
+
 def append(lake: Path, entry: LedgerEntry) -> None:
     """Append a decision, unless it is already the newest one of its run date.
 

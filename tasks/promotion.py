@@ -2,7 +2,6 @@
 
 import functools
 import logging
-from datetime import date
 from pathlib import Path
 
 from mlflow import MlflowClient
@@ -19,7 +18,7 @@ from tasks.config_digest import whole_config_digest
 from tasks.guards import GUARDED
 from tasks.judging import DECIDING
 from tasks.lake import Night
-from tasks.ledger import append, read_ledger, standing_before
+from tasks.ledger import append, decided_by_hand, read_ledger, standing_before
 from tasks.lineage import log_lineage
 from tasks.logged_model import logged_model_id
 from tasks.measuring import CHALLENGER
@@ -82,12 +81,6 @@ def _promote(
         champion_run_id=registered.run_id, champion_uri=f"models:/{name}/{champion}",
         previous_version=previous,
     )  # fmt: skip
-
-
-def decided_by_hand(entries: list[LedgerEntry], run_date: date) -> LedgerEntry | None:
-    """Return what a person decided after the night of this run date, if anybody did."""
-    found = [entry for entry in entries if entry.run_date == run_date]
-    return found[-1] if found and found[-1].action != "night" else None
 
 
 def _decision(

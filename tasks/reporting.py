@@ -20,15 +20,17 @@ from data_contracts.manifests import (
     TrainManifest,
 )
 from data_contracts.report import NightReport
+from tasks.amendment import amended_by
 from tasks.evidence import write_evidence
 from tasks.examples import user_examples
 from tasks.files import empty_folder, replace_folder, write_text
 from tasks.lake import Night, quarantine_folder
+from tasks.ledger import decided_by_hand, read_ledger
 from tasks.log_drift import compared_log
 from tasks.plan_outcome import outcomes
 from tasks.report_page import report_page
 from tasks.report_text import markdown
-from tasks.report_trend import earlier_reports
+from tasks.report_trend import REPORT, earlier_reports
 from tasks.steps import read_manifest
 from tasks.tracking import connect, metric_curves
 from tasks.training import FINAL, JUDGED
@@ -86,11 +88,19 @@ def report_night(
         log_drift=against_before.figures if against_before else {},
         log_warnings=against_before.warnings if against_before else (),
     )
-    write_text(night.folder / "report.json", report.model_dump_json(indent=2) + "\n")
+    by_hand = decided_by_hand(read_ledger(night.lake), night.run_date)
+    if by_hand is not None:  # the night is run again after a person's decision
+        report = amended_by(report, by_hand, shown=(night.lake / "latest").resolve())
+    write_report(night, report)
+    return report
+
+
+def write_report(night: Night, report: NightReport) -> None:
+    """Leave a report beside the night's steps: JSON, Markdown, a page."""
+    write_text(night.folder / REPORT, report.model_dump_json(indent=2) + "\n")
     write_text(night.folder / "report.md", markdown(report))
     page = report_page(report, earlier_reports(night.lake, night.run_date))
     write_text(night.folder / PAGE, page)
-    return report
 
 
 def _lineage(promote: PromoteManifest, snapshot: SnapshotManifest) -> dict[str, str]:

@@ -66,6 +66,7 @@ def test_rollback_drill(nights):
     assert len(read_lines(second.lake)) == 3
     assert roll_back(second.config, None, "once more").entry == entry  # not forward to the bad one
     report = run_night(second)  # the same night again: fresh tables from the good champion
+    assert "Since then champion and tables were rolled back to version 1" in report.reason
     assert report.champion_version == champion_of(second) == "1"
     fresh, _ = latest_snapshot(second.lake)
     assert roll_back(second.config, None, "").snapshot == fresh.name
