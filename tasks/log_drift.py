@@ -103,7 +103,7 @@ def _compare(
     kept = counts_that_stand(earlier, ingests)
     known = {run_date for each in kept for run_date in each.nights}
     here = [each for each in still_valid(ingests) if each.run_date not in known]
-    counted = count_days(night, here, first)
+    counted = count_days(night, here, first, staging)
     counted.items.write_parquet(staging / _ITEMS, compression="lz4")
     before = [day for each in kept for day in each.days if day.day >= first]
     days = known_days(night, [*before, *counted.days])

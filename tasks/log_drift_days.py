@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
@@ -11,6 +12,11 @@ from data_contracts.log_drift import LogDay
 from data_contracts.manifests import IngestManifest
 from tasks.lake import Night, night_folder, shard_name
 
+_TOTALS = (  # by which columns the counts of shards are summed, and which columns
+    (("day", "event_type"), pl.col("n").sum()),
+    (("day", "cell"), pl.col("users", "squares").sum()),
+    (("day",), pl.col("newest").max()),
+)
 ACTIVITY = (1, 2, 3, 4, 6, 10, 18, 34, 66)  # fewest events of a user in every cell
 
 
@@ -26,6 +32,7 @@ class Ingested(NamedTuple):
 
     run_date: date
     replaced: tuple[int, ...]  # places of its log files that hold another thing by now
+    n_shards: int
 
 
 def still_valid(ingests: Sequence[IngestManifest]) -> list[Ingested]:
@@ -39,32 +46,35 @@ def still_valid(ingests: Sequence[IngestManifest]) -> list[Ingested]:
     for each in reversed(ingests):
         paths = [file.path for file in each.log_files]
         gone = tuple(place for place, path in enumerate(paths) if path in later)
-        found.append(Ingested(each.run_date, gone))
+        found.append(Ingested(each.run_date, gone, each.n_user_shards))
         later.update(paths)
     return found[::-1]
 
 
-def count_days(night: Night, ingested: Sequence[Ingested], first: date) -> Counted:
+def count_days(night: Night, ingested: Sequence[Ingested], first: date, scratch: Path) -> Counted:
     """Return what the accepted events of some nights add up to; one user shard at a time.
 
     Args:
         night: configuration and run date.
         ingested: what is counted, of at least one night.
         first: events of earlier days are left out.
+        scratch: an empty folder for what is put together at the end; it is left empty.
     """
-    found = [
-        _count_shard(night, ingested, shard, first)
-        for shard in range(night.config.history.n_user_shards)
-    ]
-    items, types, activity, newest = (pl.concat(parts) for parts in zip(*found, strict=True))
-    days = _days(
-        types.group_by("day", "event_type").agg(pl.col("n").sum()),
-        activity.group_by("day", "cell").agg(pl.col("users", "squares").sum()),
-        newest.group_by("day").agg(pl.col("newest").max()),
+    small, parts = [], []
+    for shard in range(ingested[-1].n_shards):
+        items, *others = _count_shard(night, ingested, shard, first)
+        small.append(others)
+        parts.append(scratch / f"{shard_name(shard)}.parquet")
+        items.write_parquet(parts[-1], compression="lz4")
+    types, activity, newest = (
+        pl.concat(frames).group_by(keys).agg(total)
+        for frames, (keys, total) in zip(zip(*small, strict=True), _TOTALS, strict=True)
     )
-    return Counted(
-        days, items.group_by("day", "item_id").agg(pl.col("n").sum()).sort("day", "item_id")
-    )
+    summed = pl.scan_parquet(parts).group_by("day", "item_id").agg(pl.col("n").sum())
+    items = summed.sort("day", "item_id").collect(engine="streaming")
+    for part in parts:
+        part.unlink()
+    return Counted(_days(types, activity, newest), items)
 
 
 def shard_events(night: Night, ingested: Sequence[Ingested], shard: int) -> pl.LazyFrame:
@@ -78,7 +88,7 @@ def shard_events(night: Night, ingested: Sequence[Ingested], shard: int) -> pl.L
     name = f"{shard_name(shard)}.parquet"
     day = pl.col("timestamp").dt.convert_time_zone(night.config.interactions.time_zone).dt.date()
     parts = []
-    for run_date, replaced in ingested:
+    for run_date, replaced, _ in ingested:
         path = night_folder(night.lake, run_date) / "ingest" / name
         rows = pl.scan_parquet(path, hive_partitioning=False).filter(pl.col("rule").is_null())
         if replaced:

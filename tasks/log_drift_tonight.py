@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+from data_contracts.interactions import day_start
 from tasks.lake import Night
 from tasks.log_drift_days import Ingested, shard_events
 from tasks.user_shards import shards_of
@@ -47,7 +48,7 @@ def count_tonight(
     sums = {name: np.zeros((N_GROUPS, size), np.int64) for name, size in sizes.items()}
     by_type, new_items = (np.zeros((N_GROUPS, n), np.int64) for n in (len(event_types), 2))
     n_users = n_new = 0
-    for shard in range(night.config.history.n_user_shards):
+    for shard in range(ingested[-1].n_shards):
         events = shard_events(night, ingested[-1:], shard).filter(pl.col("day") == night.run_date)
         users = events.select(pl.col("user_id").unique()).collect(engine="streaming")
         users = users.with_columns(group=pl.Series(shards_of(users["user_id"], N_GROUPS)))
@@ -76,8 +77,10 @@ def _met(
     night: Night, ingested: Sequence[Ingested], first: date, shard: int, users: pl.DataFrame
 ) -> int:
     """Return how many of some users have an event on a day before the run date."""
+    zone = night.config.interactions.time_zone
+    start, end = day_start(first, zone), day_start(night.run_date, zone)
     before = shard_events(night, ingested, shard).filter(
-        pl.col("day").is_between(first, night.run_date, closed="left")
+        pl.col("timestamp").is_between(start, end, closed="left")
     )
     met = before.join(users.lazy(), on="user_id", how="semi").select(pl.col("user_id").n_unique())
     return int(met.collect(engine="streaming").item())
