@@ -3,15 +3,17 @@
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from data_contracts.errors import ConfigError, ContractViolationError, TooLittleDataError
 from data_contracts.interactions import INTERACTION_RULES, ROW_RULES, USER_RULES
 from tasks.ingest import ingest
 from tasks.lake import quarantine_folder
-from tests.tiny_lake import DAY, at, good_rows, night, quarantined, write_day
+from tests.tiny_lake import DAY, SCHEMA, at, good_rows, night, quarantined, write_day
 
-GOOD = ("u1", "i1", "view", at(8))
+GOOD, GOOD_YESTERDAY = (("u1", "i1", "view", at(hours)) for hours in (8, -8))
 BAD_ROWS = {
     "user_id_missing": [(None, "i1", "view", at(8)), ("", "i1", "view", at(8))],
     "item_id_missing": [("u1", None, "view", at(8)), ("u1", "", "view", at(8))],
@@ -194,3 +196,30 @@ def test_number_of_shards_is_fixed_for_the_life_of_a_lake(tmp_path):
 def test_every_rule_is_explained():
     """Validate shows a sentence for each."""
     assert all(len(sentence.split()) > 4 for sentence in INTERACTION_RULES.values())
+
+
+def test_unsigned_ids_beyond_the_signed_ones_are_refused_by_row(tmp_path):
+    """They are not missing, and the rows beside them are taken."""
+    schema = SCHEMA | {"user_id": pl.UInt64(), "item_id": pl.UInt64()}
+    rows = [(2**63, 1, "view", at(1)), (2**63 - 1, 1, "view", at(2)), (1, 2**64 - 1, "view", at(3))]
+    write_day(tmp_path, rows, schema=schema)
+    manifest = ingest(night(tmp_path))
+    assert (manifest.user_id_type, manifest.accepted) == ("integer", 1)
+    assert manifest.quarantined == {"item_id_unfit": 1, "user_id_unfit": 1}
+
+
+def test_bad_rows_beside_text_that_is_no_utf8_make_their_day_wait(tmp_path):
+    """Quarantine could not keep them whole; a file without bad rows is taken all the same."""
+    days = [DAY - timedelta(days=ago) for ago in (2, 1, 0)]
+    for day, rows in zip(
+        days, ([(None, "i", "view", None)], [GOOD_YESTERDAY], [GOOD]), strict=True
+    ):
+        path = write_day(tmp_path, [*rows, *good_rows(1, day)], day=day)
+        table = pq.read_table(path)
+        broken = pa.Array.from_buffers(pa.string(), 2, pa.array([b"\xff\xfe"] * 2).buffers())
+        pq.write_table(table.append_column("page", broken) if day != DAY else table, path)
+    manifest = ingest(night(tmp_path))
+    (refused,) = [file for file in manifest.refused_files if file.partition == days[0]]
+    assert (refused.rule, quarantined(tmp_path)[0][1]) == ("unreadable_file", None)
+    assert "cannot be read with all their columns" in refused.reason
+    assert manifest.accepted_by_day == {days[1]: 2, DAY: 2}

@@ -1,5 +1,6 @@
 """Reading one log file: types, times, zones, and columns that do not fit."""
 
+import os
 from datetime import UTC, datetime
 
 import polars as pl
@@ -165,3 +166,35 @@ def test_whole_numbers_of_any_width_are_the_same_ids(tmp_path, dtype):
     rows = read(path, id_types=("integer", "string"))
     assert rows.schema["user_id"] == pl.Int64
     assert rows["user_id"].to_list() == [7]
+
+
+def test_pipe_is_no_file_and_not_waited_for(tmp_path):
+    """Nobody will ever write into it."""
+    os.mkfifo(tmp_path / "pipe.parquet")
+    with pytest.raises(UnfitFileError, match="no file, but a folder, a pipe") as refused:
+        inspect(tmp_path / "pipe.parquet", InteractionsConfig())
+    assert refused.value.rule == "unreadable_file"
+
+
+@pytest.mark.parametrize("zone", [None, "UTC", "Europe/Prague", "+02:00"])
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+def test_time_outside_the_calendar_is_missing(tmp_path, unit, zone):
+    """The first and the last moment of a type's range are no times, the rows beside them are."""
+    numbers = pa.array([-(2**63) + 1, 0, 2**63 - 1], pa.int64())
+    path = write(tmp_path)
+    columns = {name: pa.array(["x"] * 3) for name in ("user_id", "item_id", "event_type")}
+    table = pa.table(columns | {"timestamp": numbers.cast(pa.timestamp(unit, zone))})
+    pq.write_table(table, path, version="2.6")
+    first, middle, last = read(path)["timestamp"].to_list()
+    assert middle == datetime(1970, 1, 1, tzinfo=UTC)
+    assert unit == "ns" or (first, last) == (None, None)  # nanoseconds end in 2262
+
+
+def test_metadata_that_is_no_text_is_not_read(tmp_path):
+    """Whatever a tool has left there."""
+    path = write(tmp_path)
+    table = pq.read_table(path)
+    with pq.ParquetWriter(path, table.schema, store_schema=False) as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata({b"pandas": b"\xff"})
+    assert read(path)["user_id"].to_list() == ["u"]
