@@ -91,7 +91,9 @@ def _commit(staging: Path, target: Path, manifest: Manifest | None) -> None:
 
 
 def _files(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != MANIFEST]
+    """Return the files of a snapshot but its manifest, and nothing that a kill has left staged."""
+    found = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return [path for path in found if path.name != MANIFEST and not path.name.startswith(".")]
 
 
 def _make_beside(lake: Path, place: Path, new: Path, wanted: Sought) -> int:

@@ -113,7 +113,8 @@ def _finish_moves(folder: Path) -> None:
     path = folder / MANIFEST
     files = json.loads(path.read_text(encoding="utf-8"))["files"] if path.is_file() else []
     named = {entry["path"]: entry["sha256"] for entry in files}
-    for staged in sorted(folder.rglob(".*.new")):
+    loose = not path.is_file()  # then folders below are others' steps
+    for staged in sorted(folder.glob(".*.new") if loose else folder.rglob(".*.new")):
         target = staged.with_name(staged.name[1 : -len(".new")])
         if named.get(target.relative_to(folder).as_posix()) == sha256_of(staged):
             move_file(staged, target)
