@@ -152,8 +152,9 @@ def refuse_repeated(rows: pl.DataFrame, column: str, remedy: str) -> None:
         return
     value, file, row = (again[name][0] for name in (column, *PLACE))
     first = rows.filter(pl.col(column) == value)
+    shown = "the same" if column == "user_id" else value  # ids of people stay out of messages
     raise ContractViolationError(
-        f"{file}: {column} must be there once, got {value} again in row {row} (counted from 0; "
+        f"{file}: {column} must be there once, got {shown} again in row {row} (counted from 0; "
         f"first in {first['_file'][0]}, row {first['_row'][0]}; {again.height} such rows in all): "
         f"{remedy}"
     )

@@ -147,10 +147,10 @@ class TableWriter:
         self._last = ids.tail(1)
         if joined.is_sorted():
             return
-        fall = int((joined < joined.shift()).arg_true()[0])
-        raise ContractViolationError(
-            f"{self._schema.name} must be sorted by {_SORTED_BY}, "
-            f"got {joined[fall]} after {joined[fall - 1]}"
+        falls = (joined < joined.shift()).arg_true()
+        raise ContractViolationError(  # ids of people stay out of messages
+            f"{self._schema.name} must be sorted by {_SORTED_BY}, got {len(falls)} rows that "
+            f"come after a larger one, the first in row {falls[0]} of {len(joined)} looked at"
         )
 
 
@@ -159,7 +159,8 @@ def check_table(schema: pandera.DataFrameSchema, frame: pl.DataFrame) -> None:
 
     Raises:
         TypeError: the frame is lazy; then only names and types would be checked.
-        ContractViolationError: a rule is broken; the message names rules and some values.
+        ContractViolationError: a rule is broken; the message names rules and some values, but
+            no ids of people.
     """
     if not isinstance(frame, pl.DataFrame):
         raise TypeError(f"only eager frames can be checked, got {type(frame).__name__}")
@@ -170,10 +171,16 @@ def check_table(schema: pandera.DataFrameSchema, frame: pl.DataFrame) -> None:
             pl.col("failure_case").first()
         )
         broken = "; ".join(
-            f"{column or 'table'} breaks {check}, got {case}"
+            f"{column or 'table'} breaks {check}, got {_shown(column, check, case)}"
             for column, check, case in cases.rows()
         )
         raise ContractViolationError(f"{schema.name} must keep its contract: {broken}") from error
+
+
+def _shown(column: str | None, check: str, case: object) -> object:
+    """Return what may be told of a value: ids of people stay out of messages."""
+    tells_a_type = check.startswith(("dtype", "not_nullable"))
+    return case if column != _SORTED_BY or tells_a_type else "an id that is not shown"
 
 
 def parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:

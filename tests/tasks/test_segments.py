@@ -51,7 +51,7 @@ FILE = "segments/a.parquet: "
         ({"user_id": ["u", "v"], "segment": ["a", None]}, FILE + "segment must be given, .* row 1"),
         (
             {"user_id": ["u", "v", "u"], "segment": ["a", "b", "a"]},
-            FILE + r"user_id must be there once, got u again in row 2 .*row 0.*keep the one",
+            FILE + r"user_id must be there once, got the same again in row 2 .*row 0.*keep the one",
         ),
     ],
 )
