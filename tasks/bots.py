@@ -15,9 +15,9 @@ def of_bots(events: pl.DataFrame, night: Night) -> pl.Series:
     """
     most = night.config.validation.max_events_per_user_day
     busy = events.group_by("user_id").len().filter(pl.col("len") > most)["user_id"]
+    if not len(busy):
+        return pl.repeat(value=False, n=events.height, eager=True)
     suspects = events["user_id"].is_in(busy.implode())
-    if not suspects.any():
-        return suspects
     zone = night.config.interactions.time_zone
     day = pl.col("timestamp").dt.convert_time_zone(zone).dt.date()
     theirs = events.filter(suspects).select(pl.len().over("user_id", day) > most).to_series()

@@ -86,11 +86,13 @@ def past_events(
     parts = _parts(past)
     rows = pl.concat([_read(night, part, name, tally) for part in parts])
     rows = tally.drop(rows, rows["timestamp"] < start, "filtered")
-    if len(parts) > 1:  # one night has marked its own repeats
+    if len(parts) == 1:  # one night has found its own repeats and bots
+        rows = tally.drop(rows, rows["rule"].is_not_null(), "filtered")
+    else:
         repeated = repeats(rows)
         tally.told_again += rows.filter(repeated, pl.col("rule").is_null()).height
         rows = tally.drop(rows, repeated, "duplicates")
-    rows = tally.drop(rows, of_bots(rows, night), "filtered")
+        rows = tally.drop(rows, of_bots(rows, night), "filtered")
     tally.note("history", rows["source"])
     return rows.select(EVENT)
 
