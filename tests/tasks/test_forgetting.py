@@ -1,6 +1,8 @@
 """People are forgotten: nothing a lake keeps names them, and it is as if they had never come."""
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import polars as pl
 import pytest
@@ -302,3 +304,25 @@ def test_ingest_counts_stay_and_rows_go(tmp_path, fresh):
     after = read_manifest(made.step("ingest"), IngestManifest)
     assert after.log_files == before.log_files
     assert sum(file.rows for file in after.files) < sum(file.rows for file in before.files)
+
+
+def test_a_reader_keeps_the_old_tables_until_done_or_until_the_wait_is_over(tmp_path, fresh):
+    """Meanwhile latest shows the new ones, whole."""
+    made = fresh(tmp_path)[1]
+    with ThreadPoolExecutor(1) as pool:
+        with reading(tmp_path) as (folder, manifest):
+            under_way = pool.submit(
+                forget_people, made.config, NAMES[:2], reason="asked", wait_seconds=60.0
+            )
+            while not folder_of(tmp_path).is_dir() or (tmp_path / "latest").resolve() == folder:
+                assert not under_way.done()
+                time.sleep(0.05)
+            assert verify_snapshot(folder) == manifest
+            shown = verify_snapshot((tmp_path / "latest").resolve())
+            assert shown.rows["top_n"] < manifest.rows["top_n"]
+        under_way.result(timeout=60)
+    assert (tmp_path / "latest").resolve() == folder
+    with reading(tmp_path) as (folder, manifest):
+        forget_people(made.config, NAMES[2:4], reason="asked", wait_seconds=0.0)
+        assert verify_snapshot(folder) != manifest
+    assert naming(tmp_path, NAMES[:4]) == []
