@@ -1,5 +1,6 @@
 """What a night will have to do with, before any of it is read: footers, a sample, last night."""
 
+import logging
 from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -12,9 +13,10 @@ from data_contracts.plan import Expected, Range
 from tasks.given_file import GivenFiles
 from tasks.lake import Night, night_folder, nights
 from tasks.log_files import earlier_ingests
-from tasks.log_reader import UnfitFileError, inspect
+from tasks.log_reader import FAILURES, UnfitFileError, inspect
 from tasks.steps import read_manifest
 
+logger = logging.getLogger(__name__)
 _SAMPLE_ROWS = 2_000_000
 M = TypeVar("M", bound=Manifest)
 
@@ -125,7 +127,11 @@ def _sample(night: Night, paths: Sequence[Path]) -> Sample:
         rows = pl.scan_parquet(path, glob=False, hive_partitioning=False).select(
             user=pl.col(columns.user_id).hash(), item=pl.col(columns.item_id).hash()
         )
-        parts.append(rows.head(missing).collect(engine="streaming"))
+        try:
+            parts.append(rows.head(missing).collect(engine="streaming"))
+        except FAILURES as error:  # ingest refuses such a file, and says why
+            logger.info("plan: %s tells nothing (%s)", path.name, type(error).__name__)
+            continue
         missing -= parts[-1].height
         if missing <= 0:
             break

@@ -33,6 +33,7 @@ def keep_last_events(night: Night) -> Manifest:
     settings = {
         "window_days": night.config.history.window_days,
         "time_zone": night.config.interactions.time_zone,
+        "max_events_per_user_day": night.config.validation.max_events_per_user_day,
     }
     work = functools.partial(_build, night, inputs)
     return run_step(night, STEP, Manifest, settings=settings, inputs=inputs, work=work)

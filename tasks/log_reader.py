@@ -15,6 +15,7 @@ from data_contracts.id_type import IdType
 _BATCH_ROWS = 1_000_000
 # of Polars and Arrow, on files that are not what they say
 FAILURES = (pa.ArrowException, pl.exceptions.PolarsError, pl.exceptions.PanicException)
+_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _YEARS = (-62_135_596_800, 253_402_300_800)  # 1 to 9999, in seconds
 ID_DTYPES: dict[IdType, pl.DataType] = {"string": pl.String(), "integer": pl.Int64()}
 
@@ -114,11 +115,16 @@ def moment(dtype: pl.DataType, config: InteractionsConfig) -> pl.Expr:
 
 def _of_number(numbers: pl.Expr, unit: str) -> pl.Expr:
     """Return the moments of numbers since 1970 in UTC; null before the year 1 and after 9999."""
-    per_second = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}[unit]
-    first, end = (max(-(2**63), min(2**63 - 1, each * per_second)) for each in _YEARS)
-    known = pl.when(numbers >= first, numbers < end).then(numbers)
-    micros = known * (1_000_000 // per_second) if unit != "ns" else known // 1_000
+    known = pl.when(has_year(numbers, unit)).then(numbers)
+    micros = known * (1_000_000 // _PER_SECOND[unit]) if unit != "ns" else known // 1_000
     return micros.cast(pl.Datetime("us", "UTC"))
+
+
+def has_year(numbers: pl.Expr, unit: str) -> pl.Expr:
+    """Tell which times since 1970 are in the years 1 to 9999; Polars can write no others."""
+    bounds = (each * _PER_SECOND[unit] for each in _YEARS)
+    first, end = (max(-(2**63), min(2**63 - 1, each)) for each in bounds)
+    return (numbers >= first) & (numbers < end)
 
 
 def _check_names(names: list[str], wanted: list[str]) -> None:

@@ -13,6 +13,7 @@ from data_contracts.quarantine import quarantine_schema
 from tasks.files import empty_folder, replace_folder
 from tasks.lake import Night, quarantine_folder
 from tasks.log_files import log_path
+from tasks.log_reader import has_year
 from tasks.table_file import check_table
 
 logger = logging.getLogger(__name__)
@@ -66,13 +67,14 @@ def _rows(night: Night, path: str, rows: pl.DataFrame) -> pl.DataFrame:
         for ours, name in night.config.interactions.columns.model_dump().items()
         if name
     }
-    ours = found.with_columns(source_file=pl.lit(path), broken_value=_broken_value(columns))
+    broken = _broken_value(columns, found.collect_schema())
+    ours = found.with_columns(source_file=pl.lit(path), broken_value=broken)
     return ours.collect(engine="streaming").sort("row_number")
 
 
-def _broken_value(columns: Mapping[str, str]) -> pl.Expr:
+def _broken_value(columns: Mapping[str, str], dtypes: Mapping[str, pl.DataType]) -> pl.Expr:
     texts = {
-        ours: pl.col(name).cast(pl.String).str.slice(0, _LONGEST_VALUE)
+        ours: _as_text(pl.col(name), dtypes[name]).str.slice(0, _LONGEST_VALUE)
         for ours, name in columns.items()
     }
     values = [
@@ -84,6 +86,15 @@ def _broken_value(columns: Mapping[str, str]) -> pl.Expr:
         *(texts[ours] for ours in EVENT if ours in texts), separator=" | ", ignore_nulls=True
     )
     return pl.coalesce(*values, pl.when(pl.col("rule") == "duplicate").then(event))
+
+
+def _as_text(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """Return values as text; a time without a year between 1 and 9999 as its number."""
+    if not isinstance(dtype, pl.Datetime):
+        return column.cast(pl.String)
+    number = column.to_physical()
+    written = pl.when(has_year(number, dtype.time_unit)).then(column).cast(pl.String)
+    return pl.coalesce(written, number.cast(pl.String))
 
 
 def _free_names(names: Sequence[str]) -> dict[str, str]:

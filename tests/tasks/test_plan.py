@@ -65,6 +65,15 @@ def test_sample_is_taken_in_proportion(tmp_path, monkeypatch):
     assert found.items == Range(low=1, high=4)
 
 
+def test_file_that_cannot_be_sampled_is_no_end_of_the_plan(tmp_path):
+    """Its footer is whole, its pages are not; ingest says so."""
+    path = write_day(tmp_path, good_rows(3))
+    damaged = bytearray(path.read_bytes())
+    damaged[8:60] = bytes(52)
+    path.write_bytes(bytes(damaged))
+    assert expect(night(tmp_path)).files == 1
+
+
 def test_day_with_a_broken_file_waits(tmp_path):
     """Its rows are not counted, and its name is told."""
     write_day(tmp_path, good_rows(4))

@@ -140,3 +140,20 @@ def test_every_rule_for_rows_says_which_value_broke_it(tmp_path):
     (part,) = parts(tmp_path)
     assert part["broken_value"].to_list() == ["x" * 1_000]
     assert part["event_type"].to_list() == ["x" * 5_000]
+
+
+def test_time_without_a_year_is_kept_as_its_number(tmp_path):
+    """Polars cannot write it; the row is refused, not the file."""
+    path = tmp_path / "interactions" / f"date={DAY}" / "part-0.parquet"
+    path.parent.mkdir(parents=True)
+    times = [int(at(8).timestamp() * 1e6), 10**18, -(10**18)]
+    columns = {
+        "user_id": ["u1"] * 3, "item_id": ["i1", "i2", "i3"], "event_type": ["view"] * 3,
+        "timestamp": pa.array(times, pa.timestamp("us")),
+    }  # fmt: skip
+    pq.write_table(pa.table(columns), path)
+    manifest = ingest(night(tmp_path, validation={"max_bad_share": 1.0}))
+    (part,) = parts(tmp_path)
+    assert manifest.accepted == 1
+    assert part["row_number"].to_list() == [1, 2]
+    assert part["broken_value"].to_list() == [str(10**18), str(-(10**18))]
