@@ -23,8 +23,8 @@ help: ## Show this list
 night: $(VENV)/installed ## One whole night on a sample shop, in ./lake
 	$(BIN)/hoarfrost demo
 
-test: $(VENV)/installed-dev ## Run the tests
-	$(BIN)/python -m pytest
+test: $(VENV)/installed-dev ## Run the tests, two files at a time
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/installed-dev ## Lint, format, types, direction of imports
 	$(BIN)/ruff check .
