@@ -81,7 +81,7 @@ def test_a_day_like_the_others_is_no_drift(lake):
         ({"types": ("view", "purchase")}, {"event_types_psi", "event_types_js"}),
         ({"types": ("view",)}, {"event_types_psi", "event_types_js"}),
     ],
-    ids=lambda value: str(value)[:30],
+    ids=["items", "users", "silence", "volume", "fewer types", "one type"],
 )
 def test_what_changed_is_what_drifts(lake, change, drifted):
     """Renamed items, renamed users, an export cut at noon, a third of the users, other events."""
