@@ -60,6 +60,7 @@ class _Harm:
 
     @property
     def is_tolerable(self) -> bool:
+        """Tell whether the harm is shown to be within the tolerance."""
         return self.high <= self.tolerated
 
     def p_value(self, z: float) -> float:

@@ -3,7 +3,10 @@
 from typing import NamedTuple
 
 import numpy as np
+import scipy.sparse as sp
 from jaxtyping import Bool, Float, Int
+
+from models.ranking_metric import hit_matrix
 
 
 class Common(NamedTuple):
@@ -12,6 +15,21 @@ class Common(NamedTuple):
     user: Int[np.ndarray, " n_common"]  # row of the user
     rank: Int[np.ndarray, " n_common"]  # place in the one list, from 1
     rank_before: Int[np.ndarray, " n_common"]  # place in the other, from 1
+
+
+def shared_items(
+    items: Int[np.ndarray, "n_users k"], others: Int[np.ndarray, "n_users k_others"], n_items: int
+) -> Int[np.ndarray, " n_users"]:
+    """Return how many items of each list stand in the other list of the same user.
+
+    Args:
+        items: lists, padded with -1, no item twice in one.
+        others: the other lists, likewise.
+        n_items: items are numbered below this.
+    """
+    user, place = np.nonzero(others >= 0)
+    pairs = (np.ones(len(user), np.float32), (user, others[user, place]))
+    return hit_matrix(items, sp.csr_array(pairs, shape=(len(items), n_items))).sum(axis=1)
 
 
 def overlap(

@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from data_contracts.config import GateConfig
 from data_contracts.manifests import Interval
 from models.gate import Gain, Guard
+from tasks.measuring import FALLBACK
 
-COVERAGE, LIFT, FALLBACK, CHANGE = (
-    "coverage@20", "popularity_lift@20", "fallback_share", "list_change@20",
-)  # fmt: skip
+COVERAGE, LIFT, CHANGE = "coverage@20", "popularity_lift@20", "list_change@20"
 GUARDED = (COVERAGE, LIFT, FALLBACK, CHANGE)
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import ipc
 
+from tasks.bucket_writer import BucketWriter
 from tasks.import_rows import DAY
 
 _N_BUCKETS = 64  # of days: files that are open at once
@@ -19,45 +20,19 @@ _GROUP_ROWS = 131_072
 _SPILL_ROWS = 65_536
 
 
-class DaySpill:
+class DaySpill(BucketWriter):
     """Files of rows by day modulo their number; use it in a ``with`` statement."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__(folder, "{:03d}".format, block_rows=_SPILL_ROWS)
         self.days: dict[date, int] = {}
         """Day -> rows taken."""
-        self._folder = folder
-        self._writers: dict[int, ipc.RecordBatchFileWriter] = {}
-        self._stack = ExitStack()
-
-    def __enter__(self) -> Self:
-        self._folder.mkdir(parents=True)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._stack.close()
 
     def write(self, rows: pl.DataFrame) -> None:
         """Take rows with their day, in order."""
         for day, n_rows in rows.group_by(DAY).len().iter_rows():
             self.days[day] = self.days.get(day, 0) + n_rows
-        bucket = (pl.col(DAY).to_physical() % _N_BUCKETS).alias("_bucket")
-        parts = rows.with_columns(bucket).partition_by("_bucket", as_dict=True, include_key=False)
-        for (number,), part in parts.items():
-            table = part.to_arrow(compat_level=pl.CompatLevel.oldest())
-            self._writer(int(number), table.schema).write_table(table, max_chunksize=_SPILL_ROWS)
-
-    def _writer(self, number: int, schema: pa.Schema) -> ipc.RecordBatchFileWriter:
-        if number not in self._writers:
-            path = self._folder / f"{number:03d}.arrow"
-            options = ipc.IpcWriteOptions(compression="lz4")
-            writer = ipc.new_file(str(path), schema, options=options)
-            self._writers[number] = self._stack.enter_context(writer)
-        return self._writers[number]
+        self.write_to(pl.col(DAY).to_physical() % _N_BUCKETS, rows)
 
 
 def write_days(spill: Path, target: Path) -> dict[date, Path]:
@@ -100,6 +75,7 @@ class _DayFile:
         return self
 
     def write(self, rows: pl.DataFrame) -> None:
+        """Take rows; whole row groups go to the file."""
         self._waiting.append(rows)
         self._n_waiting += rows.height
         if self._n_waiting >= _GROUP_ROWS:

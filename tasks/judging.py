@@ -5,6 +5,7 @@ import logging
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from data_contracts.config import NightlyConfig
 from data_contracts.manifests import (
@@ -71,16 +72,16 @@ def _judge(
 ) -> JudgeManifest:
     config, primary = night.config, night.config.gate.primary
     champion = None if incumbent is None else fetch_model(config, incumbent)
-    contenders = _contenders(night, matrices, champion)
+    item_ids = read_vocabulary(night.lake)["item_id"].head(matrices.n_items)
+    contenders = _contenders(night, champion, item_ids)
     held_out = held_out_users(night, matrices)
-    ground, measured = measure_all(night, matrices, held_out, contenders)
+    ground, measured = measure_all(night, matrices, held_out, contenders, item_ids)
     figures = estimate_figures(measured, config, matrices.n_items)
     over_champion = figures.get(f"over {CHAMPION}", {})
     over_popularity = figures[f"over {POPULARITY}"]
     saw_holdout = champion is not None and champion.trained_until >= night.cut
     verdict, reason = _decide(config, figures, len(held_out.n_before), saw_holdout=saw_holdout)
     if _would_promote(verdict, config) and bad and champion is not None:
-        item_ids = read_vocabulary(night.lake)["item_id"].head(matrices.n_items)
         challenger = contender.from_step(night, "final", matrices.n_items)
         standing = contenders[CHAMPION]
         twin = find_twin(night, challenger, standing, item_ids, held_out.fold_in, bad)
@@ -100,11 +101,10 @@ def _judge(
 
 
 def _contenders(
-    night: Night, matrices: MatrixManifest, champion: RegisteredModel | None
+    night: Night, champion: RegisteredModel | None, item_ids: pl.Series
 ) -> dict[str, Contender]:
-    found = {CHALLENGER: contender.from_step(night, "judged", matrices.n_items)}
+    found = {CHALLENGER: contender.from_step(night, "judged", len(item_ids))}
     if champion is not None:
-        item_ids = read_vocabulary(night.lake)["item_id"].head(matrices.n_items)
         found[CHAMPION] = contender.from_registry(champion, item_ids, night.lake)
     return found
 

@@ -3,15 +3,14 @@
 Models are measured on one ground: the same users, targets, categories and popularity.
 """
 
-import functools
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-import scipy.sparse as sp
 
 from data_contracts.manifests import MatrixManifest, SegmentFigure
 from models.beyond_accuracy import Catalogue
+from models.list_overlap import shared_items
 from models.measurement import measure
 from models.metric import rank_lists
 from models.popularity import Popularity
@@ -34,12 +33,12 @@ from tasks.device import choose_device
 from tasks.held_out import HeldOut
 from tasks.lake import Night
 from tasks.matrix import load_shard
-from tasks.vocabulary import read_vocabulary
 
 PerUser = dict[str, np.ndarray]  # metric -> one value per judged user
 Figures = dict[str, dict[str, SegmentFigure]]  # segment -> model
 Segmentation = tuple[np.ndarray, tuple[str, ...]]  # place of every user in the names, -1 for none
 CHALLENGER, CHAMPION, POPULARITY = "challenger", "champion", "popularity"
+FALLBACK = "fallback_share"
 SHOWN = 20  # what metrics of exposure count
 BY_TIER = f"item tier, recall@{SHOWN}"
 INTERACTIONS = "interactions"
@@ -65,7 +64,11 @@ class Measured(NamedTuple):
 
 
 def measure_all(
-    night: Night, matrices: MatrixManifest, held_out: HeldOut, contenders: dict[str, Contender]
+    night: Night,
+    matrices: MatrixManifest,
+    held_out: HeldOut,
+    contenders: dict[str, Contender],
+    item_ids: pl.Series,
 ) -> tuple[Ground, dict[str, Measured]]:
     """Measure the contenders and the popular list; return on what ground, and what was found.
 
@@ -74,19 +77,16 @@ def measure_all(
         matrices: of the night.
         held_out: the judged users.
         contenders: the challenger and, where there is one, the champion.
+        item_ids: the vocabulary, in index order.
     """
     challenger = contenders[CHALLENGER]
-    item_ids = read_vocabulary(night.lake)["item_id"].head(matrices.n_items)
     ground = lay_ground(night, matrices, held_out, challenger, item_ids)
-    popular = Popularity(challenger.counts)
-    measured_on = functools.partial(
-        measure_model, ground, device=choose_device(night.config.training.device)
-    )
+    device = choose_device(night.config.training.device)
     measured = {
-        name: measured_on(each.model, each.known, needs_history=True)
-        for name, each in contenders.items()
+        name: measure_contender(ground, each, device=device) for name, each in contenders.items()
     }
-    measured[POPULARITY] = measured_on(popular, challenger.known, needs_history=False)
+    popular, known = Popularity(challenger.counts), challenger.known
+    measured[POPULARITY] = _measured(ground, popular, known, device=device)
     return ground, measured
 
 
@@ -107,12 +107,13 @@ def lay_ground(
             apart for the diversity of all models.
         item_ids: the vocabulary, in index order.
     """
-    code, names = _categories(night, item_ids, judged.counts, _MOST_CATEGORIES)
+    code, names = _categories(night, item_ids, judged.counts)
     folder = night.step("matrices")
     shards = (load_shard(folder, shard).train for shard in range(matrices.n_shards))
     n_users = sum(int(np.count_nonzero(np.diff(train.indptr))) for train in shards)
     catalogue = Catalogue(
-        counts=judged.counts, n_users=n_users, category=code if names else None,
+        counts=judged.counts, n_users=n_users,
+        category=_most_met(code, names, _MOST_CATEGORIES)[0] if names else None,
         embedding=judged.model.A,
     )  # fmt: skip
     segmentations = {
@@ -120,34 +121,35 @@ def lay_ground(
         "users": new_user_segment(held_out.n_before),
     }
     if names:
-        few, names = _categories(night, item_ids, judged.counts, _MOST_SEGMENTS)
+        few, names = _most_met(code, names, _MOST_SEGMENTS)
         taste = category_segment(held_out.fold_in, few, n_categories=len(names))
         segmentations["category"] = (taste, names)
     return Ground(held_out, catalogue, item_tier(judged.counts), segmentations)
 
 
-def measure_model(
-    ground: Ground,
-    model: FactorModel | ScoreModel,
-    known: np.ndarray,
-    *,
-    needs_history: bool,
-    device: str = "cpu",
-) -> Measured:
+def measure_contender(ground: Ground, contender: Contender, *, device: str = "cpu") -> Measured:
     """Return the lists of a model and every metric of them, per user.
+
+    Users who are shown nothing that it knows get no list from it in the tables: their mean is
+    the metric fallback_share.
 
     Args:
         ground: who is judged.
-        model: scores the fold-in.
-        known: items the model may recommend, shape (n_items,).
-        needs_history: users who are shown nothing that it knows get no list from it in the tables:
-            they are its fallback_share.
+        contender: scores the fold-in.
         device: torch device that makes the lists; they are the same on all.
     """
-    fold_in, target, _ = ground.held_out
+    measured = _measured(ground, contender.model, contender.known, device=device)
+    unserved = ~contender.usable(ground.held_out.fold_in)
+    return measured._replace(values=measured.values | {FALLBACK: unserved.astype(np.float64)})
+
+
+def _measured(
+    ground: Ground, model: FactorModel | ScoreModel, known: np.ndarray, *, device: str
+) -> Measured:
+    fold_in, target, n_before = ground.held_out
     items = rank_lists(model, fold_in=fold_in, eligible=known, device=device)
     values = measure(items, fold_in=fold_in, target=target, catalogue=ground.catalogue, k=SHOWN)
-    values["fallback_share"] = _is_unknown(fold_in, known) * float(needs_history)
+    values[FALLBACK] = np.zeros(len(n_before))
     hit = hit_matrix(items, target)
     by_tier = recall_by_group(hit, items, target, ground.tier, n_groups=len(TIERS), k=SHOWN)
     return Measured(items, values, by_tier)
@@ -192,9 +194,7 @@ def exposure(ground: Ground, measured: dict[str, Measured]) -> dict[str, dict[st
 def list_change(ours: Measured, theirs: Measured, n_items: int) -> np.ndarray:
     """Return the share of each user's first 20 that the other model does not list there."""
     top, other = ours.items[:, :SHOWN], theirs.items[:, :SHOWN]
-    user, place = np.nonzero(other >= 0)
-    pairs = (np.ones(len(user), np.float32), (user, other[user, place]))
-    same = hit_matrix(top, sp.csr_array(pairs, shape=(len(top), n_items))).sum(axis=1)
+    same = shared_items(top, other, n_items)
     longer = np.maximum((top >= 0).sum(axis=1), (other >= 0).sum(axis=1))
     return np.asarray(1.0 - same / np.maximum(longer, 1))
 
@@ -212,12 +212,8 @@ def _by_segment_first(
     return turned
 
 
-def _is_unknown(fold_in: sp.csr_array, known: np.ndarray) -> np.ndarray:
-    return np.asarray(fold_in @ known.astype(np.float32)) <= 0
-
-
-def _categories(night: Night, item_ids: pl.Series, counts: np.ndarray, most: int) -> Segmentation:
-    """Return the category of every item and the names, the most met first and the rest as one."""
+def _categories(night: Night, item_ids: pl.Series, counts: np.ndarray) -> Segmentation:
+    """Return the category of every item and the names, the most met first."""
     catalogue = read_catalogue(night, only=["category"])
     if not catalogue.height:
         return np.full(len(item_ids), -1, dtype=np.int64), ()
@@ -225,7 +221,13 @@ def _categories(night: Night, item_ids: pl.Series, counts: np.ndarray, most: int
     items = items.join(catalogue, on="item_id", how="left", maintain_order="left")
     by_category = items.drop_nulls("category").group_by("category").agg(pl.col("met").sum())
     ranked = by_category.sort("met", "category", descending=[True, False])["category"]
-    names = (*ranked.head(most), *([_OTHER] if len(ranked) > most else []))
-    places = {name: min(place, most) for place, name in enumerate(ranked)}
+    places = {name: place for place, name in enumerate(ranked)}
     code = items["category"].replace_strict(places, default=-1, return_dtype=pl.Int64)
-    return code.to_numpy(), names
+    return code.to_numpy(), tuple(ranked)
+
+
+def _most_met(code: np.ndarray, names: tuple[str, ...], most: int) -> Segmentation:
+    """Return the first categories, and all others as one."""
+    if len(names) <= most:
+        return code, names
+    return np.minimum(code, most), (*names[:most], _OTHER)

@@ -34,7 +34,7 @@ from tasks.held_out import held_out_users
 from tasks.judging import judge_model
 from tasks.lake import Night, nights
 from tasks.lock import lake_lock
-from tasks.measuring import CHALLENGER, CHAMPION, lay_ground, measure_model
+from tasks.measuring import CHALLENGER, CHAMPION, lay_ground, measure_contender
 from tasks.progress import track
 from tasks.replay_chart import replay_chart
 from tasks.replay_fit import fit_replayed
@@ -240,10 +240,7 @@ def _over_challenger(night: Night, replayed: Night, matrices: MatrixManifest) ->
     held_out = held_out_users(replayed, matrices)
     item_ids = read_vocabulary(replayed.lake)["item_id"]
     ground = lay_ground(replayed, matrices, held_out, own, item_ids)
-    mine, theirs = (
-        measure_model(ground, each.model, each.known, needs_history=True).values
-        for each in (other, own)
-    )
+    mine, theirs = (measure_contender(ground, each).values for each in (other, own))
     gains = {metric: differences(mine, theirs)[metric]}
     estimates = estimate_all(
         gains, n_resamples=evaluation.n_bootstrap, confidence=evaluation.confidence,

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
 
-import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
 from data_contracts.ledger import LedgerEntry
-from models.metric import hit_matrix
-from models.ranking import rank_users
+from models.list_overlap import shared_items
+from models.metric import rank_lists
 from tasks import contender
 from tasks.config_digest import whole_config_digest
 from tasks.contender import Contender
@@ -104,13 +103,8 @@ def find_twin(
 
 def _same(one: Contender, other: Contender, X: sp.csr_array) -> float:
     """Return the share of the one's lists that stands in the other's too."""
-    lists, others = _lists(one, X), _lists(other, X)
-    user, place = np.nonzero(others >= 0)
-    pairs = (np.ones(len(user), np.float32), (user, others[user, place]))
-    hits = hit_matrix(lists, sp.csr_array(pairs, shape=X.shape))
-    return float(hits.sum() / max(int((lists >= 0).sum()), 1))
-
-
-def _lists(model: Contender, X: sp.csr_array) -> np.ndarray:
-    blocks = rank_users(model.model, X, seen=X, eligible=model.known, k=_N_TOP)
-    return np.concatenate([items for _, items, _ in blocks])
+    lists, others = (
+        rank_lists(each.model, fold_in=X, eligible=each.known, k=_N_TOP) for each in (one, other)
+    )
+    shared = shared_items(lists, others, X.shape[1]).sum()
+    return float(shared / max(int((lists >= 0).sum()), 1))

@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.list_overlap import Common, is_popular, overlap, rank_biased_overlap, unchanged
+from models.list_overlap import (
+    Common,
+    is_popular,
+    overlap,
+    rank_biased_overlap,
+    shared_items,
+    unchanged,
+)
 
 ITEMS = st.lists(st.integers(0, 9), min_size=1, max_size=8, unique=True)
 P = st.floats(0.05, 0.98)
@@ -88,3 +95,10 @@ def test_popular_list_is_recognised(users):
     n = np.array([len(ranks) for ranks, _ in users])
     found = is_popular(user, rank, popular_rank, n, met_user=met_user, met_rank=met_rank)
     assert found.tolist() == [naive_popular(*user) for user in users]
+
+
+def test_shared_items_are_counted_whatever_their_places():
+    """Padding is no item."""
+    lists = np.array([[1, 2, 3], [4, -1, -1], [-1, -1, -1]])
+    others = np.array([[3, 9, 1, 0], [5, 6, -1, -1], [0, 1, 2, 3]])
+    assert shared_items(lists, others, 10).tolist() == [2, 0, 0]

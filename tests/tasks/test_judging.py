@@ -12,6 +12,7 @@ from tasks.judging import judge_model
 from tasks.matrix import finished_matrices
 from tasks.measuring import BY_TIER, INTERACTIONS, measure_all, segment_figures
 from tasks.steps import read_manifest
+from tasks.vocabulary import read_vocabulary
 from tests.tiny_night import run_night, tiny_shop
 
 
@@ -106,7 +107,8 @@ def test_nobody_to_judge_is_no_error(night):
     matrices = finished_matrices(night)
     held_out = HeldOut(*(part[:0] for part in held_out_users(night, matrices)))
     contenders = {"challenger": contender.from_step(night, "judged", matrices.n_items)}
-    ground, measured = measure_all(night, matrices, held_out, contenders)
+    item_ids = read_vocabulary(night.lake)["item_id"].head(matrices.n_items)
+    ground, measured = measure_all(night, matrices, held_out, contenders, item_ids)
     figures = estimate_figures(measured, night.config, matrices.n_items)
     assert set(figures) == {"challenger", "popularity", "over popularity"}
     assert not any(figures.values())
