@@ -26,6 +26,7 @@ from data_contracts.frozen import Frozen
 from data_contracts.publishing import PublishConfig
 from data_contracts.surface import NAME, SegmentsConfig, Share, SurfaceConfig
 from data_contracts.tuning import TuneConfig, check_space
+from data_contracts.validation import ValidationConfig
 
 SurfaceName = Annotated[str, Field(pattern=NAME)]
 EVENT_WEIGHTS = {"view": 1.0, "add_to_cart": 2.0, "purchase": 4.0}
@@ -101,21 +102,6 @@ class ItemsConfig(Frozen):
     files: str = "items/*.parquet"
     """Pattern of its files, relative to the lake or absolute; no file means no catalogue."""
     columns: ItemColumns = ItemColumns()
-
-
-class ValidationConfig(Frozen):
-    """When bad rows or a small day stop the night."""
-
-    max_bad_share: Share = 0.2
-    """Largest share of refused rows."""
-    max_bad_rows: PositiveInt | None = None
-    """Largest number of refused rows, if any."""
-    min_rows: PositiveInt = 1
-    """Fewest good rows on the run date."""
-    min_share_of_usual: Share = 0.2
-    """Fewest good rows on the run date, as a share of the median day known."""
-    max_events_per_user_day: PositiveInt = 1000
-    """More events of one user on one day are a bot's."""
 
 
 class HistoryConfig(Frozen):

@@ -36,6 +36,7 @@ FILE_RULES = {
     "unreadable_file": "every file is a whole Parquet file; its day waits until it is",
     "wrong_columns": "every file has the configured columns with fitting types; its day waits",
     "day_waits": "a day is taken as a whole, or not yet",
+    "day_set_aside": "a day beyond a limit of [validation.rules] waits until it or that changes",
     "too_late_file": "no file comes or changes more than interactions.look_back_days after its day",
 }
 INTERACTION_RULES = ROW_RULES | USER_RULES | FILE_RULES | FORGOTTEN_RULES
