@@ -2,8 +2,8 @@
 
 import functools
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,16 +14,21 @@ import scipy.sparse as sp
 from data_contracts.errors import HoarfrostError, TooLittleDataError
 from data_contracts.interactions import day_start
 from data_contracts.manifests import HistoryManifest, MatrixManifest
+from models.event_log import relabelled
 from models.split import temporal_holdout
-from tasks.files import digest
+from tasks.history_shard import HistoryShard, history_items, n_shards, open_shard
+from tasks.id_digest import id_digest
 from tasks.lake import Night, shard_name
+from tasks.past_events import micros
 from tasks.progress import track
+from tasks.retirement import retire_items
 from tasks.steps import entries, read_manifest, run_step
-from tasks.vocabulary import extend_vocabulary, read_vocabulary, vocabulary_path
+from tasks.vocabulary import tonights_vocabulary
 
 logger = logging.getLogger(__name__)
 MATRICES = ("full", "train", "fold_in", "target")
 _PARTS = ("indptr", "indices", "data")
+_THREADS = 2  # shards made at once: each takes memory
 
 
 @dataclass(frozen=True)
@@ -105,15 +110,14 @@ def _open(place: Path, name: str) -> sp.csr_array:
 
 
 def _build(night: Night, history: HistoryManifest, staging: Path, key: str) -> MatrixManifest:
-    vocabulary = _vocabulary(night)
-    names = [entry.path for entry in history.files]
-    counts, since = [], day_start(night.cut, night.config.interactions.time_zone)
-    share = night.config.evaluation.fold_in_share
-    for shard, name in enumerate(track(names, "building matrices")):
-        rows = pl.read_parquet(night.step("history") / name)
-        place = staging / shard_name(shard)
-        place.mkdir()
-        counts.append(write_shard(place, rows, vocabulary, since, share))
+    items = history_items(night.step("history"))
+    vocabulary = _vocabulary(night, items)
+    build = functools.partial(
+        _build_shard, night, staging, _labels(items, vocabulary), vocabulary.height
+    )
+    shards = range(n_shards(night.step("history")))
+    with ThreadPoolExecutor(_THREADS) as threads:
+        counts = list(track(threads.map(build, shards), "building matrices", len(shards)))
     totals = Counts(*(sum(column) for column in zip(*counts, strict=True)))
     rows_of = {
         str(path.relative_to(staging)): count.users
@@ -124,72 +128,89 @@ def _build(night: Night, history: HistoryManifest, staging: Path, key: str) -> M
     return MatrixManifest(
         step="matrices", run_date=night.run_date, key=key, files=entries(staging, rows_of),
         n_users=totals.users, n_items=vocabulary.height, n_interactions=totals.interactions,
-        n_heldout_users=totals.held_out_users, n_shards=len(names),
+        n_heldout_users=totals.held_out_users, n_shards=len(shards),
         n_users_without_target=totals.users_without_target,
-        vocabulary_sha256=digest({"item_ids": vocabulary["item_id"].to_list()}), cut=night.cut,
+        vocabulary_sha256=id_digest(vocabulary["item_id"]), cut=night.cut,
     )  # fmt: skip
 
 
-def _vocabulary(night: Night) -> pl.DataFrame:
+def _vocabulary(night: Night, items: pl.Series) -> pl.DataFrame:
     """Return the vocabulary tonight; a night that is run again keeps the items it had."""
     before = read_manifest(night.step("matrices"), MatrixManifest)
-    if before is not None and vocabulary_path(night.lake).exists():
-        vocabulary = read_vocabulary(night.lake).head(before.n_items)
-        if not _items(night).is_in(vocabulary["item_id"].implode()).not_().any():
-            return vocabulary
-    return extend_vocabulary(night.lake, _items(night))
+    vocabulary = tonights_vocabulary(night, items, before.n_items if before else None)
+    retire_items(night, vocabulary.height, items)
+    return vocabulary
 
 
-def _items(night: Night) -> pl.Series:
-    history = pl.scan_parquet(night.step("history") / "*.parquet")
-    return history.select(pl.col("item_id").unique()).collect(engine="streaming")["item_id"]
+def _labels(items: pl.Series, vocabulary: pl.DataFrame) -> np.ndarray:
+    """Return the index of every item, shape (n_items_of_history,) int32."""
+    found = items.to_frame().join(vocabulary, on="item_id", how="left", maintain_order="left")
+    return found["item"].to_numpy()
+
+
+def _build_shard(
+    night: Night, staging: Path, labels: np.ndarray, n_items: int, shard: int
+) -> Counts:
+    place = staging / shard_name(shard)
+    place.mkdir()
+    cut = micros(day_start(night.cut, night.config.interactions.time_zone))
+    share = night.config.evaluation.fold_in_share
+    history = open_shard(night.step("history"), shard)
+    return write_shard(place, history, labels, n_items, cut=cut, fold_in_share=share)
 
 
 def write_shard(
     place: Path,
-    history: pl.DataFrame,
-    vocabulary: pl.DataFrame,
-    cut: datetime,
+    history: HistoryShard,
+    labels: np.ndarray,
+    n_items: int,
+    *,
+    cut: int,
     fold_in_share: float,
 ) -> Counts:
-    """Write users and the four matrices of one history shard; return its sizes."""
-    users = history.select(pl.col("user_id").unique(maintain_order=True))
-    users.write_parquet(place / "users.parquet")
-    user = history["user_id"].rle_id().to_numpy()
-    rows = history.join(vocabulary, on="item_id", how="left", maintain_order="left")
-    item = rows["item"].to_numpy()
-    order = np.argsort(user.astype(np.int64) * vocabulary.height + item)
-    weight, before, seen = (
-        rows[name].to_physical().to_numpy()[order]
-        for name in ("weight", "weight_before_cut", "first_seen")
+    """Write users and the four matrices of one history shard; return its sizes.
+
+    Args:
+        place: folder of the matrices.
+        history: of the users.
+        labels: index of every item of the history, shape (n_items_of_history,) int32.
+        n_items: of the vocabulary.
+        cut: first held-out moment, in microseconds.
+        fold_in_share: of a new user's items, the share that is shown.
+    """
+    history.users.to_frame().write_parquet(place / "users.parquet")
+    pairs = relabelled(history.pairs, labels)
+    weight, before = pairs.weight, pairs.weight_before_cut
+    fold_in, target = temporal_holdout(
+        pairs.indptr, weight, before, pairs.first_seen, fold_in_share=fold_in_share
     )
-    indptr = np.concatenate(([0], np.cumsum(np.bincount(user, minlength=users.height))))
-    fold_in, target = temporal_holdout(indptr, weight, before, seen, fold_in_share=fold_in_share)
+    n_users = len(history.users)
     shown = np.where(before > 0, before, weight)
-    user, item, shape = user[order], item[order], (users.height, vocabulary.height)
     for name, values, mask in (
         ("full", weight, weight > 0),
         ("train", before, before > 0),
         ("fold_in", shown, fold_in),
         ("target", weight, target),
     ):
-        _save(place, name, user[mask], item[mask], values[mask], shape)
-    back = history["last_seen"].ge(cut).to_numpy()[order] & (weight > 0)
-    n_back, n_asked = len(np.unique(user[back])), len(np.unique(user[target]))
-    return Counts(users.height, int((weight > 0).sum()), n_asked, n_back - n_asked)
+        _save(place, name, pairs.indptr, pairs.item, values, mask, (n_users, n_items))
+    user = np.repeat(np.arange(n_users), np.diff(pairs.indptr))
+    n_back = len(np.unique(user[(pairs.last_seen >= cut) & (weight > 0)]))
+    n_asked = len(np.unique(user[target]))
+    return Counts(n_users, int((weight > 0).sum()), n_asked, n_back - n_asked)
 
 
 def _save(
     place: Path,
     name: str,
-    user: np.ndarray,
+    indptr: np.ndarray,
     item: np.ndarray,
     values: np.ndarray,
+    mask: np.ndarray,
     shape: tuple[int, int],
 ) -> None:
-    indptr = np.concatenate(([0], np.cumsum(np.bincount(user, minlength=shape[0]))))
+    kept = np.concatenate(([0], np.cumsum(mask)))[indptr]
     # scipy wants one type for both index arrays, and would copy a mapped one of another type
-    index = np.int32 if len(item) < 2**31 else np.int64
-    parts = (indptr.astype(index), item.astype(index), values.astype(np.float32))
+    index = np.int32 if kept[-1] < 2**31 else np.int64
+    parts = (kept.astype(index), item[mask].astype(index), values[mask].astype(np.float32))
     for part, array in zip((*_PARTS, "shape"), (*parts, np.asarray(shape)), strict=True):
         np.save(place / f"{name}.{part}.npy", array, allow_pickle=False)

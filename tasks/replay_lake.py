@@ -16,7 +16,8 @@ from tasks.lake import Night, night_folder, nights
 from tasks.ledger import ledger_path
 from tasks.matrix import build_matrices
 from tasks.tracking import tracking_uri
-from tasks.vocabulary import read_vocabulary, vocabulary_path
+from tasks.vocabulary import STEP as VOCABULARY
+from tasks.vocabulary import copy_vocabulary
 
 
 def replay_lake(lake: Path) -> Path:
@@ -47,18 +48,14 @@ def rebuild_matrices(
         ingest: of the night.
         matrices: what the night had.
     """
-    words = read_vocabulary(night.lake).head(matrices.n_items)
-    target = vocabulary_path(apart.lake)
-    staged = staged_path(make_folder(target.parent) / target.name)
-    words.write_parquet(staged)
-    move_file(staged, target)
+    copy_vocabulary(night.lake, apart.lake, matrices.n_items)
     again = build_matrices(apart, build_history(apart, ingest))
     return again if again.files == matrices.files else None
 
 
 def drop_rebuilt(apart: Night) -> None:
     """Remove what was only needed to judge a night again."""
-    for step in ("history", "matrices", "train", "judge"):
+    for step in ("history", VOCABULARY, "matrices", "train", "judge"):
         shutil.rmtree(apart.step(step), ignore_errors=True)
 
 
