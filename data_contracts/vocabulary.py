@@ -18,6 +18,7 @@ class VocabularyManifest(Manifest):
     n_items: int
     sha256: str  # of its first n_items ids
     retired: int  # in all
+    which: str  # digest of which these are
     newly_retired: int  # since the night before
     revived: int  # since the night before
 

@@ -12,7 +12,7 @@ from data_contracts.manifests import SnapshotManifest
 from models.list_overlap import Common, is_popular, overlap, rank_biased_overlap, unchanged
 from tasks.lake import Night
 from tasks.matrix import finished_matrices, load_shard
-from tasks.vocabulary import read_vocabulary
+from tasks.vocabulary import items_of
 
 _CHUNK_USERS = 50_000  # compared at once
 _MEANS = ("overlap", "rank_overlap", "changed_users", "popular_users", "popular_overlap")
@@ -61,7 +61,7 @@ def open_surface(night: Night, now: list[Path], before: list[Path]) -> Surface:
     would otherwise make all lists look unlike the popular one.
     """
     listed, listed_before = (_listed(paths) for paths in (now, before))
-    vocabulary = read_vocabulary(night.lake)["item_id"].head(finished_matrices(night).n_items)
+    vocabulary = items_of(night.lake, finished_matrices(night))
     rank = _popular_rank(night, vocabulary.is_in(listed.implode()).to_numpy())
     ranks = pl.DataFrame({"item_id": vocabulary, "popular_rank": rank})
     ids = pl.concat([listed, listed_before]).unique().sort().to_frame()

@@ -36,7 +36,7 @@ from tasks.measuring import (
 from tasks.registry import RegisteredModel, fetch_model
 from tasks.steps import run_step
 from tasks.twin import BadVersion, bad_versions, find_twin
-from tasks.vocabulary import read_vocabulary
+from tasks.vocabulary import items_of
 
 logger = logging.getLogger(__name__)
 DECIDING = "deciding metric"
@@ -72,7 +72,7 @@ def _judge(
 ) -> JudgeManifest:
     config, primary = night.config, night.config.gate.primary
     champion = None if incumbent is None else fetch_model(config, incumbent)
-    item_ids = read_vocabulary(night.lake)["item_id"].head(matrices.n_items)
+    item_ids = items_of(night.lake, matrices)
     contenders = _contenders(night, champion, item_ids)
     held_out = held_out_users(night, matrices)
     ground, measured = measure_all(night, matrices, held_out, contenders, item_ids)

@@ -29,6 +29,7 @@ from tasks.matrix import load_shard
 from tasks.progress import track
 from tasks.ranker import Ranker
 from tasks.registry import fetch_model
+from tasks.retirement import retire_items, retired_mask
 from tasks.rules import load_rules, rules_fingerprint, rules_of_users
 from tasks.segments import read_segments
 from tasks.stamp import Stamp
@@ -70,6 +71,7 @@ def materialise_tables(
     A night that was killed goes on with the first file that is not finished.
     """
     inputs = {file.path: file.sha256 for file in ingest.log_files}
+    retired = retire_items(night, matrices.n_items)  # the catalogue may be another since
     settings = {
         "inputs": inputs,
         "tables": night.config.tables.model_dump(),
@@ -79,6 +81,7 @@ def materialise_tables(
         "champion": promote.champion_version,
         "model": promote.champion_digest,
         "config": whole_config_digest(night),
+        "retired": retired.which,
     }
     work = functools.partial(_materialise, night, inputs, matrices, promote)
     return run_step(
@@ -124,6 +127,7 @@ def gather_sources(night: Night, matrices: MatrixManifest, stamp: Stamp) -> Sour
     content = None  # read only if there is an item that the model does not know
     if not champion.known.all():
         content = content_vectors(night, item_ids, seed=night.config.seed)
+    champion = champion._replace(known=champion.known & ~retired_mask(night, len(item_ids)))
     segments = read_segments(night)
     tiers = load_tiers(
         night, matrices, item_ids, n_groups=len(segments.names) + 1,

@@ -20,7 +20,7 @@ from tasks.ledger import ledger_path
 from tasks.logged_model import PARTS, ArrayFiles, log_model
 from tasks.registry_state import ABSENT
 from tasks.tracking import connect
-from tasks.vocabulary import read_vocabulary
+from tasks.vocabulary import items_of
 
 logger = logging.getLogger(__name__)
 _DIGEST, _RUN_DATE, _TRAINED_UNTIL = "model_digest", "run_date", "trained_until"
@@ -96,7 +96,7 @@ def register_model(
         if same_night and version.tags.get(_DIGEST) == model_digest:
             logger.info("promote: version %s holds this very model", version.version)
             return str(version.version)
-    item_ids = read_vocabulary(night.lake)["item_id"].head(matrices.n_items)
+    item_ids = items_of(night.lake, matrices)
     source = log_model(night, train.mlflow_run_id, files, item_ids)
     refit = night.config.training.refit
     trained_until = night.run_date if refit else night.cut - timedelta(days=1)

@@ -19,6 +19,7 @@ from data_contracts.errors import HoarfrostError
 from data_contracts.manifests import HistoryManifest
 from data_contracts.vocabulary import VocabularyManifest
 from tasks.catalogue import catalogue_fingerprint, read_catalogue
+from tasks.history_shard import history_items
 from tasks.id_digest import id_digest
 from tasks.lake import Night
 from tasks.steps import entries, read_manifest, run_step
@@ -91,14 +92,15 @@ def _retire(
     return VocabularyManifest(
         step=STEP, run_date=night.run_date, key=key, files=entries(staging, rows),
         n_items=n_items, sha256=id_digest(vocabulary["item_id"]), retired=int(gone.sum()),
-        newly_retired=newly, revived=len(changed) - newly,
+        which=hashlib.sha256(gone.tobytes()).hexdigest(), newly_retired=newly,
+        revived=len(changed) - newly,
     )  # fmt: skip
 
 
 def _alive(night: Night, vocabulary: pl.DataFrame, met: pl.Series | None) -> np.ndarray:
     """Tell which items the history or the catalogue mentions; shape (n_items,)."""
-    history = pl.scan_parquet(night.step("history") / "*.parquet")
-    found = history.select(pl.col("item_id").unique()) if met is None else met.to_frame().lazy()
+    ids = history_items(night.step("history")) if met is None else met
+    found = ids.alias("item_id").to_frame().lazy()
     listed = read_catalogue(night, only=())
     if listed.height:
         ids = listed.select(pl.col("item_id").cast(vocabulary.schema["item_id"]))

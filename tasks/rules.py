@@ -14,6 +14,7 @@ from tasks.item_list import Kind, item_list_files
 from tasks.lake import Night
 from tasks.listed import Listed, load_list
 from tasks.pair import csr_of_pairs, united
+from tasks.retirement import retired_mask
 from tasks.seen import prepare_seen, seen_fingerprint, seen_items
 from tasks.segments import Segments, read_segments, segment_files
 
@@ -128,11 +129,12 @@ def rules_fingerprint(night: Night) -> dict[str, str]:
 
 
 def _of_catalogue(night: Night, items: pl.DataFrame) -> pl.DataFrame:
-    """Return category and available of every item."""
+    """Return category and available of every item; what is retired is not available."""
     known = read_catalogue(night, only=["category", "available"])
     known = known.with_columns(pl.col("item_id").cast(items.schema["item_id"]))
     found = items.join(known, on="item_id", how="left", maintain_order="left")
-    return found.select("category", pl.col("available").fill_null(value=True))
+    gone = pl.Series(retired_mask(night, items.height))
+    return found.select("category", pl.col("available").fill_null(value=True) & ~gone)
 
 
 def _listable(known: pl.DataFrame, surface: SurfaceConfig) -> np.ndarray:

@@ -6,7 +6,7 @@ import scipy.sparse as sp
 from data_contracts.manifests import MatrixManifest
 from tasks.catalogue import read_catalogue
 from tasks.lake import Night
-from tasks.vocabulary import read_vocabulary
+from tasks.vocabulary import items_of
 
 
 def item_universe(night: Night, matrices: MatrixManifest) -> pl.Series:
@@ -15,7 +15,7 @@ def item_universe(night: Night, matrices: MatrixManifest) -> pl.Series:
     An item that nobody has met belongs to them from the day on that the catalogue calls added,
     so that a night of the past does not list what came after it.
     """
-    known = read_vocabulary(night.lake)["item_id"].head(matrices.n_items)
+    known = items_of(night.lake, matrices)
     catalogue = read_catalogue(night, only=["added"])
     day = pl.col("added").dt.convert_time_zone(night.config.interactions.time_zone).dt.date()
     listed = catalogue.filter((day <= night.run_date).fill_null(value=True))["item_id"]

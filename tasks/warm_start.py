@@ -9,7 +9,7 @@ from tasks.contender import from_registry
 from tasks.lake import Night
 from tasks.ledger import read_ledger, standing_before
 from tasks.registry import fetch_model
-from tasks.vocabulary import read_vocabulary
+from tasks.vocabulary import items_of
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +35,6 @@ def warm_factors(night: Night, matrices: MatrixManifest) -> np.ndarray | None:
     if registered.trained_until >= night.cut:
         logger.info("train: the champion has seen the held-out days, so the start is cold")
         return None
-    item_ids = read_vocabulary(night.lake)["item_id"].head(matrices.n_items)
+    item_ids = items_of(night.lake, matrices)
     logger.info("train: starts from version %s", version)
     return from_registry(registered, item_ids, night.lake).model.A
