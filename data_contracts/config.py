@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from data_contracts.bucket_pattern import known_place
 from data_contracts.config_file import read_config
 from data_contracts.data_drift import DataDriftConfig
 from data_contracts.drift import DriftConfig
@@ -64,8 +65,10 @@ class InteractionColumns(Frozen):
 class InteractionsConfig(Frozen):
     """Where the log lies and how its times are to be read."""
 
-    files: Annotated[str, AfterValidator(_with_date)] = "interactions/date={date}/*.parquet"
-    """Pattern of one day's files, relative to the lake or absolute; {date} is YYYY-MM-DD."""
+    files: Annotated[str, AfterValidator(known_place), AfterValidator(_with_date)] = (
+        "interactions/date={date}/*.parquet"
+    )
+    """Pattern of a day's files: in the lake, absolute or s3://bucket/...; {date} is YYYY-MM-DD."""
     default_event_type: str = "view"
     """Event type of every row where the log has no such column."""
     time_unit: Literal["datetime", "s", "ms", "us", "ns"] = "datetime"
@@ -99,8 +102,8 @@ class ItemColumns(Frozen):
 class ItemsConfig(Frozen):
     """The optional catalogue of items."""
 
-    files: str = "items/*.parquet"
-    """Pattern of its files, relative to the lake or absolute; no file means no catalogue."""
+    files: Annotated[str, AfterValidator(known_place)] = "items/*.parquet"
+    """Pattern of its files: in the lake, absolute or s3://bucket/...; no file, no catalogue."""
     columns: ItemColumns = ItemColumns()
 
 

@@ -3,17 +3,17 @@
 import logging
 from collections.abc import Sequence
 from datetime import date, timedelta
-from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import polars as pl
 
 from data_contracts.manifests import HistoryManifest, Manifest, MatrixManifest
 from data_contracts.plan import Expected, Range
-from tasks.given_file import GivenFiles
 from tasks.lake import Night, night_folder, nights
 from tasks.log_files import earlier_ingests
 from tasks.log_reader import FAILURES, UnfitFileError, inspect
+from tasks.log_source import LogSource
+from tasks.log_store import log_place
 from tasks.steps import read_manifest
 
 logger = logging.getLogger(__name__)
@@ -38,8 +38,8 @@ def expect(night: Night) -> Expected:
     window is not counted, which is little.
     """
     whole, unreadable = _footers(night)
-    paths, rows = list(whole), sum(whole.values())
-    sample = _sample(night, paths)
+    sources, rows = [source for source, _ in whole], sum(rows for _, rows in whole)
+    sample = _sample(night, sources)
     history = last_manifest(night, "history", HistoryManifest)
     matrices = last_manifest(night, "matrices", MatrixManifest)
     before = {
@@ -56,46 +56,45 @@ def expect(night: Night) -> Expected:
         )
         for name in before
     }
-    log_mb = round(sum(path.stat().st_size for path in paths) / 1e6, 3)
+    log_mb = round(sum(source.stat().st_size for source in sources) / 1e6, 3)
     return Expected(
-        files=len(paths), log_mb=log_mb, rows=rows, unreadable=tuple(unreadable), **ranges
+        files=len(sources), log_mb=log_mb, rows=rows, unreadable=tuple(unreadable), **ranges
     )
 
 
-def new_files(night: Night) -> dict[date, dict[str, Path]]:
-    """Return the log files that no earlier night took as they are now: day -> name -> path."""
+def new_files(night: Night) -> dict[date, dict[str, LogSource]]:
+    """Return the log files that no earlier night took as they are now: day -> name -> file."""
     earlier = earlier_ingests(night)
     taken = {
         (file.path, file.bytes, file.modified_ns) for each in earlier for file in each.log_files
     }
-    files = night.config.interactions.files.replace("[", "[[]")  # as list_log takes it
-    found: dict[date, dict[str, Path]] = {}
-    for day in _days(night, earlier[-1].run_date if earlier else None):
-        pattern = files.replace("{date}", str(day))
-        given = GivenFiles(night, pattern, what="the log", setting="interactions.files")
-        for path in given.paths():
-            stat = path.stat()
-            if (given.name(path), stat.st_size, stat.st_mtime_ns) not in taken:
-                found.setdefault(day, {})[given.name(path)] = path
-    return found
+    found: dict[date, dict[str, LogSource]] = {}
+    first = _first_day(night, earlier[-1].run_date if earlier else None)
+    for source, day in log_place(night).find(first, night.run_date):
+        if not source.is_file():
+            continue
+        stat = source.stat()
+        if (source.name, stat.st_size, stat.st_mtime_ns) not in taken:
+            found.setdefault(day, {})[source.name] = source
+    return dict(sorted(found.items()))
 
 
-def _footers(night: Night) -> tuple[dict[Path, int], list[str]]:
-    """Return the rows of every file that will be taken, and the names of those that cannot be.
+def _footers(night: Night) -> tuple[list[tuple[LogSource, int]], list[str]]:
+    """Return every file that will be taken with its rows, and the names of those that cannot be.
 
     A day with an unreadable file waits as a whole, as it does when it is ingested.
     """
-    rows: dict[Path, int] = {}
+    rows: list[tuple[LogSource, int]] = []
     unreadable = []
     for files in new_files(night).values():
-        day = {}
-        for name, path in files.items():
+        day = []
+        for name, source in files.items():
             try:
-                day[path] = inspect(path, night.config.interactions).rows
+                day.append((source, inspect(source, night.config.interactions).rows))
             except UnfitFileError:
                 unreadable.append(name)
         if len(day) == len(files):
-            rows |= day
+            rows += day
     return rows, unreadable
 
 
@@ -108,29 +107,27 @@ def last_manifest(night: Night, step: str, kind: type[M]) -> M | None:
     return None
 
 
-def _days(night: Night, last: date | None) -> list[date]:
-    """Return the days whose files a night takes, as ingest does."""
+def _first_day(night: Night, last: date | None) -> date:
+    """Return the first day whose files a night takes, as ingest does."""
     if last is None:
-        first = night.run_date - timedelta(days=night.config.history.window_days - 1)
-    else:
-        look_back = night.run_date - timedelta(days=night.config.interactions.look_back_days)
-        first = min(look_back, last + timedelta(days=1))
-    return [first + timedelta(days=k) for k in range((night.run_date - first).days + 1)]
+        return night.run_date - timedelta(days=night.config.history.window_days - 1)
+    look_back = night.run_date - timedelta(days=night.config.interactions.look_back_days)
+    return min(look_back, last + timedelta(days=1))
 
 
-def _sample(night: Night, paths: Sequence[Path]) -> Sample:
+def _sample(night: Night, sources: Sequence[LogSource]) -> Sample:
     """Return counts of the first rows of the newest files; they are the likest to tonight."""
     columns = night.config.interactions.columns
     parts: list[pl.DataFrame] = []
     missing = _SAMPLE_ROWS
-    for path in reversed(paths):
-        rows = pl.scan_parquet(path, glob=False, hive_partitioning=False).select(
-            user=pl.col(columns.user_id).hash(), item=pl.col(columns.item_id).hash()
-        )
+    for source in reversed(sources):
         try:
-            parts.append(rows.head(missing).collect(engine="streaming"))
+            rows = source.first_rows([columns.user_id, columns.item_id], missing).select(
+                user=pl.col(columns.user_id).hash(), item=pl.col(columns.item_id).hash()
+            )
+            parts.append(rows.collect(engine="streaming"))
         except FAILURES as error:  # ingest refuses such a file, and says why
-            logger.info("plan: %s tells nothing (%s)", path.name, type(error).__name__)
+            logger.info("plan: %s tells nothing (%s)", source.name, type(error).__name__)
             continue
         missing -= parts[-1].height
         if missing <= 0:

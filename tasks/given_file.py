@@ -8,9 +8,11 @@ from pathlib import Path
 
 import polars as pl
 
+from data_contracts.bucket_pattern import in_bucket
 from data_contracts.errors import ContractViolationError
 from data_contracts.id_type import IdType
 from data_contracts.manifests import IngestManifest
+from tasks.bucket_mirror import BucketMirror, address_of
 from tasks.files import sha256_of
 from tasks.id_type import id_type
 from tasks.lake import Night
@@ -21,7 +23,7 @@ PLACE = ("_file", "_row")  # where a row stands, while it is checked
 
 @dataclass(frozen=True)
 class GivenFiles:
-    """The files of one pattern, relative to the lake or absolute."""
+    """The files of one pattern, relative to the lake, absolute, or in an object store."""
 
     night: Night
     pattern: str
@@ -31,13 +33,22 @@ class GivenFiles:
     """Where the configuration names their columns, or else the pattern."""
 
     def paths(self) -> list[Path]:
-        """Return the files in the order of their names."""
+        """Return the files in the order of their names; copies of those in an object store.
+
+        Raises:
+            ObjectStoreError: the store is out of reach or refuses.
+        """
+        if in_bucket(self.pattern):
+            setting = f"the pattern of {self.what}"
+            return BucketMirror.of(self.night.lake, self.pattern, setting).paths()
         root = glob.escape(str(self.night.lake))
         found = glob.glob(os.path.join(root, self.pattern), recursive=True)  # noqa: PTH118, PTH207
         return sorted(path for path in map(Path, found) if path.is_file())
 
     def name(self, path: Path) -> str:
-        """Return a file's path, relative to the lake where it lies inside."""
+        """Return a file's path, relative to the lake where it lies inside; a copy's address."""
+        if in_bucket(self.pattern):
+            return address_of(self.night.lake, path)
         inside = path.is_relative_to(self.night.lake)
         return path.relative_to(self.night.lake).as_posix() if inside else str(path)
 

@@ -1,21 +1,17 @@
 """Find the files of the log that a night has to take."""
 
-import glob
 import logging
-import re
-from collections.abc import Iterator
 from datetime import date, timedelta
-from pathlib import Path
 from typing import NamedTuple
 
 from data_contracts.manifests import IngestManifest, LogFile, RefusedFile
-from tasks.files import sha256_of
 from tasks.lake import Night, night_folder, nights
+from tasks.log_source import Known, LogSource
+from tasks.log_store import log_place
 from tasks.steps import read_manifest
 
 logger = logging.getLogger(__name__)
 LAYOUT = 1  # of ingested shards: events, the user rule they break or null, the place of their file
-_MEANING = {"{date}": r"(?P<date>\d{4}-\d{2}-\d{2})", "*": "[^/]*", "?": "[^/]"}
 
 
 class LogListing(NamedTuple):
@@ -39,20 +35,17 @@ def list_log(night: Night) -> LogListing:
     new: list[LogFile] = []
     late: list[RefusedFile] = []
     days = set()
-    for path, partition in _find(night):
-        if partition > night.run_date:
-            continue
+    since = min(forgotten + timedelta(days=1), first)  # of older days no history would keep a row
+    for source, partition in log_place(night).find(since, night.run_date):
         days.add(partition)
-        if partition <= forgotten and partition < first:
-            continue  # no history would keep it
-        if partition < first and _name(night, path) not in taken:  # late, whatever it holds:
-            late.append(_late(night, path, partition, "arrived"))  # not read, night after night
+        if partition < first and source.name not in taken:  # late, whatever it holds:
+            late.append(_late(night, source.name, partition, "arrived"))  # unread night after night
             continue
-        file = _describe(night, path, partition, known)
+        file = _describe(source, partition, known)
         if taken.get(file.path) == file.sha256:  # as the last night that took it found it
             continue
         if partition < first:
-            late.append(_late(night, path, partition, "changed"))
+            late.append(_late(night, source.name, partition, "changed"))
         else:
             new.append(file)
     return LogListing(tuple(new), tuple(late), night.run_date in days)
@@ -71,11 +64,6 @@ def earlier_ingests(night: Night) -> list[IngestManifest]:
     return [each for each in found if each is not None and each.layout == LAYOUT]
 
 
-def log_path(night: Night, path: str) -> Path:
-    """Return where a log file of a manifest lies."""
-    return night.lake / path
-
-
 def _first_day(night: Night, earlier: list[IngestManifest]) -> date:
     if not earlier:
         return night.run_date - timedelta(days=night.config.history.window_days - 1)
@@ -83,39 +71,18 @@ def _first_day(night: Night, earlier: list[IngestManifest]) -> date:
     return min(look_back, earlier[-1].run_date + timedelta(days=1))
 
 
-def _find(night: Night) -> Iterator[tuple[Path, date]]:
-    files = Path(night.config.interactions.files)
-    root = "" if files.is_absolute() else f"{night.lake}/"  # plain text, whatever stands in it
-    parts = re.split(r"(\{date\}|\*|\?)", str(files))
-    shape = re.compile(re.escape(root) + "".join(_MEANING.get(p, re.escape(p)) for p in parts))
-    wanted = glob.escape(root) + str(files).replace("[", "[[]").replace("{date}", "????-??-??")
-    for path in sorted(glob.glob(wanted)):  # noqa: PTH207
-        found = shape.fullmatch(path)
-        if found is None:
-            continue
-        try:
-            partition = date.fromisoformat(found["date"])
-        except ValueError:
-            logger.warning("%s is left out: the calendar has no day %s", path, found["date"])
-            continue
-        yield Path(path), partition
-
-
-def _describe(
-    night: Night, path: Path, partition: date, known: dict[tuple[str, int, int], str]
-) -> LogFile:
-    name = _name(night, path)
-    unread = LogFile(path=name, partition=partition, bytes=0, modified_ns=0, sha256="")
-    if not path.is_file():  # a folder or a link to nowhere: the first pass refuses it
+def _describe(source: LogSource, partition: date, known: Known) -> LogFile:
+    unread = LogFile(path=source.name, partition=partition, bytes=0, modified_ns=0, sha256="")
+    if not source.is_file():  # a folder or a link to nowhere: the first pass refuses it
         return unread
     try:
-        stat = path.stat()
-        sha256 = known.get((name, stat.st_size, stat.st_mtime_ns)) or sha256_of(path)
+        stat = source.stat()
+        sha256 = source.fingerprint(stat, known)
     except OSError as error:  # nor can the first pass read it
-        logger.warning("%s cannot be read: %s", path, error)
+        logger.warning("%s cannot be read: %s", source.name, error)
         return unread
     return LogFile(
-        path=name,
+        path=source.name,
         partition=partition,
         bytes=stat.st_size,
         modified_ns=stat.st_mtime_ns,
@@ -123,22 +90,18 @@ def _describe(
     )
 
 
-def _name(night: Night, path: Path) -> str:
-    return str(path.relative_to(night.lake)) if path.is_relative_to(night.lake) else str(path)
-
-
-def _known_digests(night: Night, earlier: list[IngestManifest]) -> dict[tuple[str, int, int], str]:
+def _known_digests(night: Night, earlier: list[IngestManifest]) -> Known:
     own = read_manifest(night.step("ingest"), IngestManifest)
     manifests = [*earlier, own] if own else earlier
     files = [file for manifest in manifests for file in manifest.log_files]
     return {(file.path, file.bytes, file.modified_ns): file.sha256 for file in files}
 
 
-def _late(night: Night, path: Path, partition: date, what: str) -> RefusedFile:
+def _late(night: Night, name: str, partition: date, what: str) -> RefusedFile:
     days = night.config.interactions.look_back_days
     kept = "; what was read of it before stays" if what == "changed" else ""
     return RefusedFile(
-        path=_name(night, path),
+        path=name,
         partition=partition,
         rule="too_late_file",
         reason=f"{what} more than {days} days after its day (interactions.look_back_days){kept}",

@@ -2,19 +2,24 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from data_contracts.config import InteractionsConfig
 from data_contracts.id_type import IdType
+from tasks.log_source import LogSource
+from tasks.object_store import MovedError
 
 _BATCH_ROWS = 1_000_000
-# of Polars and Arrow, on files that are not what they say
-FAILURES = (pa.ArrowException, pl.exceptions.PolarsError, pl.exceptions.PanicException)
+# of Polars and Arrow, on files that are not what they say; or not there any more
+FAILURES = (
+    pa.ArrowException,
+    pl.exceptions.PolarsError,
+    pl.exceptions.PanicException,
+    MovedError,
+)
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _YEARS = (-62_135_596_800, 253_402_300_800)  # 1 to 9999, in seconds
 ID_DTYPES: dict[IdType, pl.DataType] = {"string": pl.String(), "integer": pl.Int64()}
@@ -36,20 +41,22 @@ class FileShape(NamedTuple):
     item_id_type: IdType | None
 
 
-def inspect(path: Path, config: InteractionsConfig) -> FileShape:
+def inspect(source: LogSource, config: InteractionsConfig) -> FileShape:
     """Return rows and id types of a file from its footer.
 
     Raises:
         UnfitFileError: it is no whole Parquet file, or its columns do not fit.
     """
-    if not path.is_file():  # a pipe would be waited for
+    if not source.is_file():  # a pipe would be waited for
         raise UnfitFileError(
             "unreadable_file", "no file, but a folder, a pipe, a device or nothing"
         )
     try:
-        with pq.ParquetFile(path) as file:
+        with source.opened() as file:
             schema, rows = file.schema_arrow, file.metadata.num_rows
             names = schema.names
+    except MovedError as error:
+        raise UnfitFileError("unreadable_file", str(error)) from error
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise UnfitFileError("unreadable_file", f"not a whole Parquet file ({error})") from error
     columns = config.columns
@@ -62,7 +69,7 @@ def inspect(path: Path, config: InteractionsConfig) -> FileShape:
 
 
 def batches(
-    path: Path, config: InteractionsConfig, id_types: tuple[IdType, IdType]
+    source: LogSource, config: InteractionsConfig, id_types: tuple[IdType, IdType]
 ) -> Iterator[pl.DataFrame]:
     """Yield user_id, item_id, event_type, timestamp and row_number, bounded in memory.
 
@@ -80,7 +87,7 @@ def batches(
     )
     start = 0
     try:
-        with pq.ParquetFile(path) as file:
+        with source.opened() as file:
             for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=names):
                 batch.validate(full=True)  # text that is no UTF-8 would fail far from here
                 raw = pl.DataFrame(pa.RecordBatch.from_arrays(batch.columns, names))  # no metadata

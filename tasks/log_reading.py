@@ -14,8 +14,9 @@ from data_contracts.interactions import bounds, broken_rule
 from data_contracts.manifests import LogFile, RefusedFile
 from tasks.forgotten import Forgotten, forgotten
 from tasks.lake import Night
-from tasks.log_files import log_path
 from tasks.log_reader import ID_DTYPES, UnfitFileError, batches, inspect
+from tasks.log_source import LogSource
+from tasks.log_store import log_place
 from tasks.progress import track
 from tasks.user_shards import ShardWriter
 
@@ -52,7 +53,9 @@ def read_log(
         expected: id types of earlier nights.
         unfit: files that are known to be unreadable, and why.
     """
-    refused, expected = _inspect_all(night, files, expected, unfit)
+    place = log_place(night)
+    sources = [place.source(file.path, file) for file in files]
+    refused, expected = _inspect_all(night, files, sources, expected, unfit)
     waits = {file.partition for file in refused.values()}
     rows: dict[str, int] = {}
     faults: dict[str, pl.DataFrame] = {}
@@ -63,7 +66,7 @@ def read_log(
                 continue
             try:
                 rows[file.path], faults[file.path] = _read(
-                    night, file, number, expected, writer, people=people
+                    night, file, sources[number], number, expected, writer, people=people
                 )
             except UnfitFileError as error:
                 refused[file.path] = _refusal(file, error)
@@ -80,16 +83,17 @@ def read_log(
 def _inspect_all(
     night: Night,
     files: Sequence[LogFile],
+    sources: Sequence[LogSource],
     expected: IdTypes | None,
     unfit: Mapping[str, str],
 ) -> tuple[dict[str, RefusedFile], IdTypes]:
     refused: dict[str, RefusedFile] = {}
     met: tuple[IdType | None, IdType | None] = expected or (None, None)
-    for file in files:
+    for file, source in zip(files, sources, strict=True):
         try:
             if file.path in unfit:
                 raise UnfitFileError("unreadable_file", unfit[file.path])
-            shape = inspect(log_path(night, file.path), night.config.interactions)
+            shape = inspect(source, night.config.interactions)
             types = (shape.user_id_type, shape.item_id_type)
             met = (met[0] or types[0], met[1] or types[1])
             for name, got, wanted in zip(("user_id", "item_id"), types, met, strict=True):
@@ -106,6 +110,7 @@ def _inspect_all(
 def _read(
     night: Night,
     file: LogFile,
+    source: LogSource,
     number: int,
     types: IdTypes,
     writer: ShardWriter,
@@ -118,7 +123,7 @@ def _read(
         night.config.events, limits, text_ids=(types[0] == "string", types[1] == "string")
     )
     n_rows, bad = 0, []
-    for batch in batches(log_path(night, file.path), config, types):
+    for batch in batches(source, config, types):
         judged = batch.with_columns(rule=rule, file=pl.lit(number, dtype=pl.UInt32))
         if people:  # whatever else is wrong with their rows, those are not kept
             gone = pl.when(people.mask(judged["user_id"])).then(pl.lit(FORGOTTEN))

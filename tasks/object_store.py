@@ -1,14 +1,14 @@
-"""An S3 bucket as a place for snapshots: opened, written and read with errors in plain words."""
+"""An S3 bucket, for snapshots and for logs: opened, written and read with errors in plain words."""
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
 from data_contracts.environment import resolve
@@ -24,6 +24,10 @@ _PART_BYTES = 8 * 2**20  # 10,000 parts of it make the largest file, 80 GB
 _PARTS_AT_ONCE = 8
 _REQUEST_SECONDS = 60
 _RETRIES = 1000  # the time limit ends them
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_TARGET = "publish.target"
+_UNTOUCHED = "the lake and what was published there before are untouched"
 
 
 class ObjectStoreError(StorageError):
@@ -34,12 +38,36 @@ class PointerMovedError(Exception):
     """Somebody else wrote the object meanwhile."""
 
 
+class MovedError(Exception):
+    """An object is gone, or was written anew, since it was listed."""
+
+
+class ObjectMeta(NamedTuple):
+    """An object as it was listed."""
+
+    key: str
+    bytes: int
+    modified_ns: int
+    e_tag: str | None
+    """Without the quotes, which not all stores list."""
+
+    @classmethod
+    def of(cls, meta: Mapping[str, Any]) -> Self:
+        """Return what the store said."""
+        micros = (meta["last_modified"] - _EPOCH) // _MICROSECOND
+        return cls(meta["path"], meta["size"], micros * 1000, _bare(meta["e_tag"]))
+
+
 @dataclass(frozen=True)
 class ObjectStore:
     """A bucket and a prefix in it; keys below are relative to that prefix."""
 
     store: "S3Store"
     uri: str
+    setting: str = _TARGET
+    """Where the configuration names it."""
+    solace: str = _UNTOUCHED
+    """What is true however it fails."""
 
     def put(self, key: str, body: bytes) -> None:
         """Replace a small object."""
@@ -85,6 +113,46 @@ class ObjectStore:
                 return None
             return found.meta["size"], found.attributes.get("sha256")
 
+    def meta(self, key: str) -> ObjectMeta:
+        """Return an object as it is now.
+
+        Raises:
+            MovedError: there is none.
+        """
+        with self._told(key), self._moved(key):
+            return ObjectMeta.of(_obstore().head(self.store, key))
+
+    def part(self, meta: ObjectMeta, start: int, end: int) -> bytes:
+        """Return the bytes of an object from start to before end.
+
+        Raises:
+            MovedError: it is not the one that was listed.
+        """
+        asked: dict[str, Any] = {"range": (start, end)}
+        if meta.e_tag is not None and not meta.e_tag.startswith("W/"):  # weak ones match nothing
+            asked["if_match"] = f'"{meta.e_tag}"'
+        with self._told(meta.key), self._moved(meta.key):
+            found = _obstore().get(self.store, meta.key, options=asked)
+            body = bytes(found.bytes())
+        is_same = meta.e_tag in (None, _bare(found.meta["e_tag"]))  # if the store heeds no tags
+        if not is_same or len(body) != end - start:
+            raise MovedError(f"{self.uri}/{meta.key} was written anew since it was listed")
+        return body
+
+    def between(self, folder: str, after: str, until: str) -> Iterator[ObjectMeta]:
+        """Yield the objects of a folder with keys behind one and before another, in that order.
+
+        A store lists its keys in their order, a thousand at a time; no more is asked for than
+        lies in between.
+        """
+        with self._told(folder):
+            pages = _obstore().list(self.store, folder or None, offset=after or None)
+            for meta in (meta for page in pages for meta in page):
+                if meta["path"] >= until:
+                    return
+                if meta["path"] > after:
+                    yield ObjectMeta.of(meta)
+
     def sizes(self, prefix: str) -> dict[str, int]:
         """Return the size of every object below a prefix, by its key relative to that."""
         return {
@@ -122,9 +190,20 @@ class ObjectStore:
         except (_errors().BaseError, OSError, ValueError) as error:
             reason, advice = _reason(error)
             raise ObjectStoreError(
-                f"{self.uri}/{key} must be within reach, got: {reason}; the lake and what was "
-                f"published there before are untouched: {advice}, and run the night again"
+                f"{self.uri}/{key} must be within reach, got: {reason}; {self.solace}: "
+                f"{advice.format(setting=self.setting)}, and run the night again"
             ) from None
+
+    @contextmanager
+    def _moved(self, key: str) -> Iterator[None]:
+        try:
+            yield
+        except _errors().PreconditionError:
+            raise MovedError(f"{self.uri}/{key} was written anew since it was listed") from None
+        except FileNotFoundError as error:
+            if "NoSuchBucket" in str(error):
+                raise
+            raise MovedError(f"{self.uri}/{key} is gone since it was listed") from None
 
 
 def open_store(config: PublishConfig) -> ObjectStore:
@@ -136,14 +215,33 @@ def open_store(config: PublishConfig) -> ObjectStore:
     if config.target is None:
         raise ConfigError("publish.target must name a bucket such as s3://tables, got none")
     uri = resolve(config.target).rstrip("/")
+    return ObjectStore(_opened(uri, config.give_up_seconds), uri)
+
+
+def open_bucket(uri: str, *, setting: str, give_up_seconds: int = 120) -> ObjectStore:
+    """Return a bucket to read from; endpoint and keys come from the environment.
+
+    Args:
+        uri: s3://bucket.
+        setting: where the configuration names it, for sentences.
+        give_up_seconds: longest time that a request is tried again.
+
+    Raises:
+        ConfigError: the AWS_ variables do not fit, or the extra s3 is not installed.
+    """
+    store = _opened(uri, give_up_seconds)
+    return ObjectStore(store, uri, setting, "the last snapshot stays as it is")
+
+
+def _opened(uri: str, give_up_seconds: int) -> "S3Store":
     bucket, _, prefix = uri.removeprefix("s3://").partition("/")
     try:
         from obstore.store import S3Store
     except ImportError as error:
         raise ConfigError(f"{uri} needs the extra s3: pip install 'hoarfrost[s3]'") from error
-    patience = timedelta(seconds=config.give_up_seconds)
+    patience = timedelta(seconds=give_up_seconds)
     try:
-        store = S3Store(
+        return S3Store(
             bucket,
             prefix=prefix or None,
             checksum_algorithm="sha256",
@@ -157,7 +255,10 @@ def open_store(config: PublishConfig) -> ObjectStore:
         raise ConfigError(
             f"{uri} must be a bucket that the AWS_ variables fit: check them"
         ) from None
-    return ObjectStore(store, uri)
+
+
+def _bare(e_tag: str | None) -> str | None:
+    return e_tag and e_tag.strip('"')
 
 
 def _obstore() -> Any:
@@ -199,8 +300,12 @@ def _reason(error: Exception) -> tuple[str, str]:
     if isinstance(error, (_errors().PermissionDeniedError, _errors().UnauthenticatedError)):
         return "the credentials are refused", keys
     if isinstance(error, FileNotFoundError) or "NoSuchBucket" in text:
-        return "no such bucket", "make it or mend publish.target"
+        return "no such bucket", "make it or mend {setting}"
+    if isinstance(error, _errors().InvalidPathError):
+        return "a key with an empty part (//) or a dot for one", "rename it"
     status = re.search(r"status code: (\d{3})", text)
+    if status and status[1] == "301":
+        return "the bucket lies in another region", "set AWS_REGION"
     if status:
         return f"it answers {status[1]}", keys if status[1][0] == "4" else "wait until it works"
     if "kind: Connect" in text or "kind: Timeout" in text or "error sending request" in text:

@@ -8,12 +8,12 @@ import polars as pl
 
 from data_contracts.forgetting import FORGOTTEN
 from data_contracts.interactions import EVENT
-from data_contracts.manifests import RefusedFile
+from data_contracts.manifests import LogFile, RefusedFile
 from data_contracts.quarantine import quarantine_schema
 from tasks.files import empty_folder, replace_folder
 from tasks.lake import Night, quarantine_folder
-from tasks.log_files import log_path
 from tasks.log_reader import has_year
+from tasks.log_store import log_place
 from tasks.table_file import check_table
 
 logger = logging.getLogger(__name__)
@@ -34,7 +34,10 @@ _BROKEN = {  # rule -> our name of the column that broke it; of a repeated event
 
 
 def write_quarantine(
-    night: Night, faults: Mapping[str, pl.DataFrame], refused: Sequence[RefusedFile]
+    night: Night,
+    faults: Mapping[str, pl.DataFrame],
+    refused: Sequence[RefusedFile],
+    files: Sequence[LogFile] = (),
 ) -> Path:
     """Replace the night's quarantine; return its folder.
 
@@ -43,10 +46,21 @@ def write_quarantine(
         faults: for every file with refused rows, their row_number and rule; those of people
             who were forgotten are counted elsewhere and kept nowhere.
         refused: files that were not taken at all; one row each, with the reason.
+        files: as they were judged; one in an object store that has changed since is refused.
+
+    Raises:
+        MovedError: a file in an object store is gone, or has changed since it was judged.
+        ObjectStoreError: the store is out of reach.
     """
     staging = empty_folder(night.state / "staging" / "quarantine")
+    aside = night.state / "staging" / "quarantine.log"
     kept = {path: rows.filter(pl.col("rule") != FORGOTTEN) for path, rows in faults.items()}
-    parts = [_rows(night, path, rows) for path, rows in sorted(kept.items()) if rows.height]
+    place, judged = log_place(night), {file.path: file for file in files}
+    parts = []
+    for path, rows in sorted(kept.items()):
+        if rows.height:
+            with place.source(path, judged.get(path)).at_hand(aside) as file:
+                parts.append(_rows(night, path, file, rows))
     parts += [_file(file) for file in refused]
     for number, part in enumerate(parts):
         check_table(quarantine_schema(), part)
@@ -56,8 +70,8 @@ def write_quarantine(
     return target
 
 
-def _rows(night: Night, path: str, rows: pl.DataFrame) -> pl.DataFrame:
-    log = pl.scan_parquet(log_path(night, path), glob=False)
+def _rows(night: Night, path: str, file: Path, rows: pl.DataFrame) -> pl.DataFrame:
+    log = pl.scan_parquet(file, glob=False)
     renamed = _free_names(log.collect_schema().names())
     numbered = log.rename(renamed).with_row_index("row_number")
     wanted = rows.with_columns(pl.col("row_number").cast(pl.UInt32)).lazy()

@@ -1,11 +1,15 @@
 """An S3 API on loopback with one bucket, and a wire to it that can be cut."""
 
+import http.client
 import os
 import socket
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -14,6 +18,7 @@ from tasks.object_store import ObjectStore, open_store
 
 SECRET = "sWordfish/never+printed"
 KEY_ID = "AKIANEVERPRINTED"
+_PASSED = ("content-length", "content-range", "content-type", "etag", "last-modified")
 
 
 @contextmanager
@@ -49,6 +54,73 @@ def point_to(patch: pytest.MonkeyPatch, address: str) -> None:
 def bucket_of(target: str) -> ObjectStore:
     """Return what lies at a target, to look at it."""
     return open_store(PublishConfig(target=target, give_up_seconds=20))
+
+
+def send(folder: Path, target: str) -> None:
+    """Upload every file below a folder to a target."""
+    bucket = bucket_of(target)
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        bucket.put(path.relative_to(folder).as_posix(), path.read_bytes())
+
+
+class Asked(NamedTuple):
+    """One request to a bucket."""
+
+    method: str
+    path: str  # with its query
+    n_bytes: int  # of the answer
+
+
+class Counter:
+    """Passes requests on to a server, counts them, and answers some itself."""
+
+    def __init__(self, address: str) -> None:
+        self.asked: list[Asked] = []
+        self.trouble: Callable[[str, str], int | None] = lambda _method, _path: None
+        """Returns the status of an own answer, None to pass a request on."""
+        counter, server = self, address.removeprefix("http://")
+
+        class Passing(BaseHTTPRequestHandler):
+            """Passes one request on."""
+
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                """Answer."""
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                status = counter.trouble(self.command, self.path)
+                if status is not None:
+                    self._answer(status, {}, f"<Error><Id>{KEY_ID}</Id></Error>".encode())
+                    return
+                line = http.client.HTTPConnection(server)
+                line.request(self.command, self.path, body or None, dict(self.headers))
+                answer = line.getresponse()
+                found = {name.lower(): value for name, value in answer.getheaders()}
+                kept = {name: found[name] for name in _PASSED if name in found}
+                self._answer(answer.status, kept, answer.read())
+                line.close()
+
+            do_PUT = do_HEAD = do_GET  # noqa: N815
+
+            def _answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
+                counter.asked.append(Asked(self.command, self.path, len(body)))
+                self.send_response(status)
+                for name, value in ({"content-length": str(len(body))} | headers).items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                """Stay silent."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Passing)
+        self.address = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        """End for good."""
+        self._server.shutdown()
+        self._server.server_close()
 
 
 class Wire:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tasks.ingest import ingest
-from tasks.log_files import list_log, log_path
+from tasks.log_files import list_log
+from tasks.log_store import log_place
 from tests.tiny_lake import DAY, good_rows, night, quarantined, write_day
 
 
@@ -113,7 +114,8 @@ def test_pattern_may_have_any_layout(tmp_path, files, place):
     tonight = night(tmp_path, interactions={"files": files})
     (file,) = list_log(tonight).new
     assert (file.path, file.partition) == (place, DAY)
-    assert log_path(tonight, file.path) == path
+    with log_place(tonight).source(file.path).at_hand(tmp_path / "nowhere") as found:
+        assert found == path
 
 
 def test_log_may_lie_outside_the_lake(tmp_path):

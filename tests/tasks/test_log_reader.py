@@ -10,6 +10,7 @@ import pytest
 
 from data_contracts.config import InteractionColumns, InteractionsConfig
 from tasks.log_reader import UnfitFileError, batches, inspect
+from tasks.log_store_local import LocalFile
 from tests.tiny_lake import at
 
 MOMENT = at(10)
@@ -27,8 +28,8 @@ def write(path, **columns):
 def read(path, id_types=TEXT, **settings):
     """Read it whole."""
     config = InteractionsConfig(**settings)
-    inspect(path, config)
-    return pl.concat(batches(path, config, id_types))
+    inspect(LocalFile(path), config)
+    return pl.concat(batches(LocalFile(path), config, id_types))
 
 
 @pytest.mark.parametrize(
@@ -172,7 +173,7 @@ def test_pipe_is_no_file_and_not_waited_for(tmp_path):
     """Nobody will ever write into it."""
     os.mkfifo(tmp_path / "pipe.parquet")
     with pytest.raises(UnfitFileError, match="no file, but a folder, a pipe") as refused:
-        inspect(tmp_path / "pipe.parquet", InteractionsConfig())
+        inspect(LocalFile(tmp_path / "pipe.parquet"), InteractionsConfig())
     assert refused.value.rule == "unreadable_file"
 
 
