@@ -6,6 +6,7 @@ from typing import Any, Literal
 from data_contracts.frozen import Frozen
 from data_contracts.ledger import LedgerLine
 from data_contracts.manifests import RefusedFile
+from data_contracts.vocabulary import VocabularyStatus
 
 
 class QueryResult(Frozen):
@@ -71,5 +72,6 @@ class LakeStatus(Frozen):
     promotions: tuple[LedgerLine, ...]  # lines of the ledger, up to the first that was changed
     whole: bool  # every line of the ledger fits its seal
     registry: RegistryStatus | None  # None: it could not be asked
+    vocabulary: VocabularyStatus | None  # None: no night has built one, or see problems
     problems: tuple[str, ...]  # what disagrees, and the command that mends it
     notes: tuple[str, ...]  # what will follow by itself, or could not be seen

@@ -38,6 +38,9 @@ def status(lake: LakeStatus, *, as_json: bool) -> None:
         aliases = lake.registry.model_dump(exclude={"model"})
         shown = ", ".join(f"{alias} {version or 'none'}" for alias, version in aliases.items())
         OUT.print(f"registry: {lake.registry.model}, {shown}")
+    if lake.vocabulary is not None:
+        items, retired = lake.vocabulary.items, lake.vocabulary.retired
+        OUT.print(f"vocabulary: {items:,} items, {retired:,} of them retired")
     nights = Table("run date", "finished steps", "next step", box=None)
     for night in lake.nights:
         nights.add_row(str(night.run_date), str(len(night.finished)), night.next_step or "done")

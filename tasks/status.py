@@ -8,14 +8,16 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from data_contracts.answer import LakeStatus, NightStatus, RegistryStatus
 from data_contracts.config import NightlyConfig
-from data_contracts.errors import HoarfrostError
+from data_contracts.errors import ContractViolationError, HoarfrostError
 from data_contracts.ledger import LedgerEntry
 from data_contracts.manifests import SnapshotManifest
+from data_contracts.vocabulary import VocabularyStatus
 from tasks.lake import night_folder, nights
 from tasks.ledger import decisions, whole_lines
 from tasks.registry_state import compare, read_aliases, ruling
 from tasks.snapshot import DamagedSnapshotError, NoSnapshotError, latest_snapshot, snapshots
 from tasks.tracking import connect
+from tasks.vocabulary import last_vocabulary, refuse_other_meaning
 
 STEPS = (
     "ingest",
@@ -47,7 +49,8 @@ def lake_status(config: NightlyConfig) -> LakeStatus:
     lines, broken = whole_lines(lake)
     entries = decisions(lines)
     registry, unanswered = _registry(config, decided=bool(entries))
-    found = [broken, damage]
+    vocabulary, mixed_up = _vocabulary(lake)
+    found = [broken, damage, mixed_up]
     if broken is None and registry is not None:
         found += [_aliases_disagree(registry, entries), _tables_disagree(shown, entries)]
     notes = [unanswered, _tables_follow(shown, entries)]
@@ -60,6 +63,7 @@ def lake_status(config: NightlyConfig) -> LakeStatus:
         promotions=tuple(lines),
         whole=broken is None,
         registry=registry,
+        vocabulary=vocabulary,
         problems=tuple(each for each in found if each is not None),
         notes=tuple(each for each in notes if each is not None),
     )
@@ -84,6 +88,18 @@ def _registry(config: NightlyConfig, *, decided: bool) -> tuple[RegistryStatus |
     except (MlflowException, OSError, SQLAlchemyError) as error:
         kind = type(error).__name__  # its message holds the address, maybe with a password
         return None, f"the registry could not be asked ({kind}): the aliases are not known"
+
+
+def _vocabulary(lake: Path) -> tuple[VocabularyStatus | None, str | None]:
+    """Return the counts of the newest night, and what is wrong with the ids themselves."""
+    last = last_vocabulary(lake)
+    if last is None:
+        return None, None
+    try:
+        refuse_other_meaning(lake, last)
+    except ContractViolationError as error:
+        return None, str(error)
+    return VocabularyStatus(items=last.n_items, retired=last.retired), None
 
 
 def _aliases_disagree(registry: RegistryStatus, entries: list[LedgerEntry]) -> str | None:

@@ -5,6 +5,7 @@ checks the seal, and a night checks besides that it begins with the ids of the n
 """
 
 import logging
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -66,7 +67,9 @@ def tonights_vocabulary(night: Night, item_ids: pl.Series, n_before: int | None)
         ContractViolationError: it does not begin with the ids of the night before, or see
             read_vocabulary.
     """
-    _refuse_other_meaning(night)
+    last = last_vocabulary(night.lake, night.run_date)
+    if last is not None:
+        refuse_other_meaning(night.lake, last)
     if n_before is not None:
         kept = read_vocabulary(night.lake).head(n_before)
         if not len(_missing(item_ids, kept)):
@@ -104,22 +107,20 @@ def copy_vocabulary(source: Path, target: Path, n_items: int) -> None:
     _write(target, vocabulary, id_digest(vocabulary["item_id"]))
 
 
-def last_vocabulary(night: Night) -> VocabularyManifest | None:
-    """Return what the newest night up to this one left of the vocabulary, its own included."""
-    for day in reversed([each for each in nights(night.lake) if each <= night.run_date]):
-        manifest = read_manifest(night_folder(night.lake, day) / STEP, VocabularyManifest)
+def last_vocabulary(lake: Path, until: date = date.max) -> VocabularyManifest | None:
+    """Return what the newest night up to a run date left of the vocabulary, None without any."""
+    for day in reversed([each for each in nights(lake) if each <= until]):
+        manifest = read_manifest(night_folder(lake, day) / STEP, VocabularyManifest)
         if manifest is not None:
             return manifest
     return None
 
 
-def _refuse_other_meaning(night: Night) -> None:
-    last = last_vocabulary(night)
-    if last is None:
-        return
-    ids = read_vocabulary(night.lake)["item_id"].head(last.n_items)
+def refuse_other_meaning(lake: Path, last: VocabularyManifest) -> None:
+    """Raise ContractViolationError unless the vocabulary begins with the ids that a night left."""
+    ids = read_vocabulary(lake)["item_id"].head(last.n_items)
     if len(ids) < last.n_items or id_digest(ids) != last.sha256:
-        raise _other_ids(night.lake, f"the night of {last.run_date}", last.n_items, len(ids))
+        raise _other_ids(lake, f"the night of {last.run_date}", last.n_items, len(ids))
 
 
 def _other_ids(lake: Path, whose: str, n_items: int, got: int) -> ContractViolationError:

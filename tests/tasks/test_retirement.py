@@ -58,7 +58,7 @@ def test_an_item_retires_with_its_last_event_and_comes_back_under_its_index(tmp_
     met = [["dead", "live"], ["live"], ["live"], ["live"], ["dead", "live"]]
     nights = [build(tmp_path, n, items) for n, items in enumerate(met)]
     assert [retired(each) for each in nights] == [{}, {}, {"dead": 2}, {"dead": 2}, {}]
-    counts = [last_vocabulary(each) for each in nights]
+    counts = [last_vocabulary(tmp_path, each.run_date) for each in nights]
     assert [(each.retired, each.newly_retired, each.revived) for each in counts] == [
         (0, 0, 0), (0, 0, 0), (1, 1, 0), (1, 0, 0), (0, 0, 1),
     ]  # fmt: skip
@@ -83,7 +83,7 @@ def test_retired_is_who_has_no_event_and_no_line_in_the_catalogue(tmp_path_facto
         retire_items(tonight, n_items, pl.Series(sorted(met)))
         since = {item: since.get(item, n) for item in known - met - catalogue}
         assert retired(tonight) == since
-        assert last_vocabulary(tonight).retired == len(since)
+        assert last_vocabulary(lake).retired == len(since)
 
 
 def test_a_night_that_is_run_again_says_the_same(tmp_path):
@@ -92,13 +92,13 @@ def test_a_night_that_is_run_again_says_the_same(tmp_path):
         tonight = build(tmp_path, n, items)
     assert retired(tonight) == {}
     old = night(tmp_path, later(2), history={"window_days": WINDOW})
-    before = last_vocabulary(old)
+    before = last_vocabulary(tmp_path, later(2))
     assert retired(old) == {"dead": 2}
     (old.step("vocabulary") / "changes.parquet").unlink()
     assert retire_items(old, 2) == before
     assert retired(old) == {"dead": 2}
     build(tmp_path, 2, ["live"])
-    assert last_vocabulary(old) == before
+    assert last_vocabulary(tmp_path, later(2)) == before
 
 
 def test_a_catalogue_that_changed_since_the_matrices_counts(tmp_path):

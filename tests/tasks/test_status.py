@@ -3,15 +3,21 @@
 from datetime import timedelta
 
 import mlflow
+import polars as pl
 import pytest
 from mlflow import MlflowClient
 
 from data_contracts.ledger import LedgerEntry
+from data_contracts.vocabulary import VocabularyManifest, VocabularyStatus
 from flows import display_registry
+from tasks.id_digest import id_digest
+from tasks.lake import Night
 from tasks.ledger import append, ledger_path
 from tasks.registry_state import show
 from tasks.snapshot import point_latest, snapshots
 from tasks.status import lake_status
+from tasks.vocabulary import extend_vocabulary, vocabulary_path
+from tests.night_steps import leave
 from tests.published_lake import publish
 from tests.tiny_lake import DAY, night
 
@@ -154,3 +160,23 @@ def test_empty_lake_stays_empty(tmp_path):
     found = lake_status(night(tmp_path).config)
     assert (found.problems, found.notes, found.registry) == ((), (), None)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_items_are_counted_and_a_changed_vocabulary_is_named(shop, capsys):
+    """Retired ones too; the sentence is the one that would stop a night."""
+    config, lake, _ = shop
+    assert lake_status(config).vocabulary is None
+    words = extend_vocabulary(lake, pl.Series(["i1", "i2"]))
+    leave(Night(config=config, run_date=NEXT), VocabularyManifest(
+        step="vocabulary", run_date=NEXT, key="", n_items=2, sha256=id_digest(words["item_id"]),
+        retired=1, which="", newly_retired=0, revived=0,
+    ))  # fmt: skip
+    found = lake_status(config)
+    assert found.vocabulary == VocabularyStatus(items=2, retired=1)
+    display_registry.status(found, as_json=False)
+    assert "vocabulary: 2 items, 1 of them retired" in capsys.readouterr().out
+    vocabulary_path(lake).unlink()
+    found = lake_status(config)
+    assert found.vocabulary is None
+    (problem,) = found.problems
+    assert "vocabulary.parquet must be there, got no file" in problem
