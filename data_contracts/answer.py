@@ -6,6 +6,7 @@ from typing import Any, Literal
 from data_contracts.frozen import Frozen
 from data_contracts.ledger import LedgerLine
 from data_contracts.manifests import RefusedFile
+from data_contracts.table_rules import RuleOutcome
 from data_contracts.vocabulary import VocabularyStatus
 
 
@@ -40,6 +41,8 @@ class LogCheck(Frozen):
     quarantined: dict[str, int]
     refused_files: tuple[RefusedFile, ...]
     rules: dict[str, str]  # rule -> what it asks for
+    table_rules: dict[str, str]  # the same, of rules for a whole day
+    outcomes: tuple[RuleOutcome, ...]  # of every rule, on the days that would be judged
     problem: str | None  # why the night would stop
     exit_code: int
 

@@ -9,6 +9,7 @@ from data_contracts.frozen import Frozen
 from data_contracts.log_drift import LogFigure
 from data_contracts.manifests import Interval, RefusedFile, SegmentFigure, Verdict
 from data_contracts.plan import Outcome
+from data_contracts.table_rules import RuleOutcome
 
 
 class Recommendation(Frozen):
@@ -66,4 +67,5 @@ class NightReport(Frozen):
     settings: dict[str, str] = Field(default={})  # of the judgement: split, seed, recall rule
     log_drift: dict[str, LogFigure] = Field(default={})  # the log against the days before
     log_warnings: tuple[str, ...] = ()  # figures of it that are a drift
+    rules: tuple[RuleOutcome, ...] = ()  # what every rule says of the run date's day
     lineage: dict[str, str] = Field(default={})  # where the tables come from

@@ -4,6 +4,7 @@ import json
 import logging
 import sys
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -14,6 +15,8 @@ from rich.text import Text
 
 from data_contracts.answer import LogCheck, QueryResult
 from data_contracts.report import NightReport, UserExample
+from data_contracts.table_rules import RuleOutcome
+from tasks.report_rules import rule_notes, rule_rows
 from tasks.report_text import metric_rows, plan_sentence
 
 # no markup: a title in brackets is a title
@@ -61,6 +64,7 @@ def report(night: NightReport, *, as_json: bool) -> None:
         _example(example)
     _metrics(night)
     _log(night)
+    _rules(night.rules)
     _drift(night)
     if night.plan:
         outside = ", ".join(f"{each.what} ({each.unit})" for each in night.plan if not each.inside)
@@ -112,6 +116,18 @@ def _log(night: NightReport) -> None:
         OUT.print(f"Refused {file.path} ({file.rule}): {file.reason}")
 
 
+def _rules(outcomes: Sequence[RuleOutcome]) -> None:
+    if not outcomes:
+        return
+    say("\nRules", " of the day:")
+    shown = Table("rule", "day", "figure", "limit", "outcome", box=None)
+    for row in rule_rows(outcomes):
+        shown.add_row(*row)
+    OUT.print(shown)
+    for note in rule_notes(outcomes):
+        say("Warning ", note)
+
+
 def _drift(night: NightReport) -> None:
     if night.drift is None:
         return
@@ -147,6 +163,7 @@ def validation(check: LogCheck, *, as_json: bool) -> None:
     OUT.print(rules)
     for file in check.refused_files:
         OUT.print(f"Refused {file.path} ({file.rule}): {file.reason}")
+    _rules(check.outcomes)
     if check.problem is not None:
         OUT.print(f"The night would stop: {check.problem}")
 

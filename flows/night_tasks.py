@@ -24,6 +24,7 @@ from tasks.plan import keep_plan
 from tasks.promotion import promote_model
 from tasks.reporting import keep_page, report_night
 from tasks.snapshot import publish_snapshot
+from tasks.table_rules import judge_day
 from tasks.training import train_model
 
 P = ParamSpec("P")
@@ -51,6 +52,7 @@ def _night_task(
 
 plan = _night_task(keep_plan)
 ingest_log = _night_task(ingest)
+judge_rules = _night_task(judge_day)
 log_drift = _night_task(compare_log)
 update_history = _night_task(build_history)
 build = _night_task(build_matrices)

@@ -8,6 +8,7 @@ from prefect.runtime import flow_run
 
 from data_contracts.config import NightlyConfig
 from data_contracts.errors import GateRejectedError
+from data_contracts.manifests import IngestManifest
 from data_contracts.report import NightReport
 from flows import night_tasks
 from flows.children import stop_children
@@ -63,7 +64,7 @@ def nightly(
 
 def _run(night: Night) -> NightReport:
     night_tasks.plan(night)
-    ingest = night_tasks.ingest_log(night)
+    ingest = _take_log(night)
     night_tasks.log_drift(night, ingest)
     history = night_tasks.update_history(night, ingest)
     matrices = night_tasks.build(night, history)
@@ -81,3 +82,10 @@ def _run(night: Night) -> NightReport:
     )
     night_tasks.page(night, fitted)
     return report
+
+
+def _take_log(night: Night) -> IngestManifest:
+    """Ingest the log; once more where a rule sets a day aside, then without that day."""
+    ingest = night_tasks.ingest_log(night)
+    judged = night_tasks.judge_rules(night, ingest)
+    return night_tasks.ingest_log(night) if judged.waiting else ingest

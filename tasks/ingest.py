@@ -12,7 +12,12 @@ from typing import NamedTuple
 
 import polars as pl
 
-from data_contracts.errors import ConfigError, ContractViolationError, HoarfrostError
+from data_contracts.errors import (
+    ConfigError,
+    ContractViolationError,
+    HoarfrostError,
+    TooLittleDataError,
+)
 from data_contracts.forgetting import FORGOTTEN
 from data_contracts.manifests import IngestManifest, LogFile, RefusedFile
 from tasks.forgotten import refuse_half_forgotten
@@ -23,6 +28,7 @@ from tasks.log_reading import ReadLog, read_log
 from tasks.progress import track
 from tasks.quarantine import write_quarantine
 from tasks.steps import entries, run_step
+from tasks.table_rules_waiting import SET_ASIDE, leave_waiting
 from tasks.user_rules import Judged, judge_shard
 from tasks.volume import refuse_missing_day, refuse_small_day
 
@@ -39,6 +45,8 @@ class Examined(NamedTuple):
 def ingest(night: Night) -> IngestManifest:
     """Return the manifest of the night's accepted rows.
 
+    Files of days that a rule has set aside are left out (see tasks.table_rules).
+
     Raises:
         TooLittleDataError: the run date's day is missing, empty or suspiciously small.
         ContractViolationError: the run date's day was refused, or too many rows are bad.
@@ -46,7 +54,7 @@ def ingest(night: Night) -> IngestManifest:
         HoarfrostError: people were to be forgotten and that was cut short.
     """
     refuse_half_forgotten(night.lake)
-    listing = list_log(night)
+    listing = leave_waiting(night, list_log(night))
     refuse_missing_day(night, has_files=listing.has_run_date)
     refuse_other_shards(night)
     return run_step(
@@ -65,7 +73,7 @@ def _settings(night: Night, listing: LogListing) -> dict[str, object]:
         "late": [file.path for file in listing.late],
         "interactions": config.interactions.model_dump(mode="json"),
         "events": sorted(config.events),
-        "validation": config.validation.model_dump(),
+        "validation": config.validation.model_dump(exclude={"rules"}),  # a step of its own
         "shards": config.history.n_user_shards,
     }
 
@@ -145,7 +153,12 @@ def refuse(night: Night, found: Examined) -> None:
     """
     _refuse_run_date(night, found.manifest.refused_files)
     _refuse_bad_share(night, found.manifest, found.faults)
-    refuse_small_day(night, [*earlier_ingests(night), found.manifest])
+    known = [*earlier_ingests(night), found.manifest]
+    set_aside = [file.partition for file in found.manifest.refused_files if file.rule == SET_ASIDE]
+    if night.run_date in set_aside:
+        _refuse_nothing(night, known)
+    else:
+        refuse_small_day(night, known)
 
 
 def refuse_other_shards(night: Night) -> None:
@@ -250,11 +263,19 @@ def _counted(file: LogFile, rows: int, accepted: int, faults: pl.DataFrame) -> L
 
 def _refuse_run_date(night: Night, refused: Sequence[RefusedFile]) -> None:
     for file in refused:
-        if file.partition == night.run_date and file.rule != "day_waits":
+        if file.partition == night.run_date and file.rule not in ("day_waits", SET_ASIDE):
             raise ContractViolationError(
                 f"the day {night.run_date} is refused: {file.path} {file.reason}; mend or remove "
                 "the file and run the night again. The last snapshot stays as it is"
             )
+
+
+def _refuse_nothing(night: Night, known: Sequence[IngestManifest]) -> None:
+    if not any(manifest.accepted for manifest in known):
+        raise TooLittleDataError(
+            f"the day {night.run_date} is set aside by a rule and no other day is known, so there "
+            f"is nothing to train on: mend the day, or widen the limit (see 'hoarfrost quarantine')"
+        )
 
 
 def _refuse_bad_share(

@@ -16,6 +16,7 @@ from tasks import report_number
 from tasks.report_figure import Scale, range_figure, side, whisker_figure, whisker_scale
 from tasks.report_log_drift import log_drift_panels, log_drift_rows
 from tasks.report_panel import panels, quarantined, trend_table
+from tasks.report_rules import rule_notes, rule_rows
 from tasks.report_segment import exposure_table, segment_tables
 
 _MODELS = ("challenger", "champion", "popularity")
@@ -78,6 +79,8 @@ def report_page(report: NightReport, earlier: Sequence[NightReport] = ()) -> str
         trends=trend_table(nights, primary),
         quarantined=quarantined(report),
         drift_rows=_drift_rows(report),
+        rules=rule_rows(report.rules),
+        rule_notes=rule_notes(report.rules),
         log_drift=log_drift_rows(report),
         log_panels=log_drift_panels(nights),
         plan=[(each, _expectation(each)) for each in report.plan],
@@ -111,7 +114,8 @@ def _notes(report: NightReport) -> list[str]:
     notes = []
     if not report.is_latest:
         notes.append("These tables are not the latest: readers see those of another night.")
-    notes += [f"{warning.rstrip('.')}." for warning in report.log_warnings]
+    told = [*rule_notes(report.rules), *report.log_warnings]
+    notes += [f"{warning.rstrip('.')}." for warning in told]
     if report.drift is not None:
         notes += [f"{warning.rstrip('.')}." for warning in report.drift.warnings]
     if files := len(report.refused_files):

@@ -7,6 +7,7 @@ from data_contracts.manifests import Interval
 from data_contracts.plan import Outcome, Range
 from data_contracts.report import NightReport
 from tasks.report_log_drift import log_drift_rows
+from tasks.report_rules import rule_notes, rule_rows
 
 
 def markdown(report: NightReport) -> str:
@@ -30,12 +31,21 @@ def _lines(report: NightReport) -> Iterator[str]:
     yield "\n## Tables\n"
     yield "| table | rows |\n|---|---|"
     yield from (f"| {table} | {rows} |" for table, rows in report.table_rows.items())
+    if report.rules:
+        yield from _rules(report)
     if report.log_drift:
         yield from _log_drift(report)
     if report.drift is not None:
         yield from _drift(report.drift)
     if report.plan:
         yield from _plan(report.plan)
+
+
+def _rules(report: NightReport) -> Iterator[str]:
+    yield "\n## Rules of the day\n"
+    yield "| rule | day | figure | limit | outcome |\n|---|---|---|---|---|"
+    yield from (f"| {' | '.join(row)} |" for row in rule_rows(report.rules))
+    yield from (f"\nWarning: {note}" for note in rule_notes(report.rules))
 
 
 def _log_drift(report: NightReport) -> Iterator[str]:

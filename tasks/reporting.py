@@ -32,6 +32,7 @@ from tasks.report_page import report_page
 from tasks.report_text import markdown
 from tasks.report_trend import REPORT, earlier_reports
 from tasks.steps import read_manifest
+from tasks.table_rules import judged_day
 from tasks.tracking import connect, metric_curves
 from tasks.training import FINAL, JUDGED
 
@@ -53,7 +54,7 @@ def report_night(
     drift: Drift | None = None,
 ) -> NightReport:
     """Return the report and leave it beside the night's steps: JSON, Markdown, a page."""
-    against_before = compared_log(night)
+    against_before, judged = compared_log(night), judged_day(night)
     report = NightReport(
         run_date=night.run_date,
         verdict=judge.verdict,
@@ -87,6 +88,7 @@ def report_night(
         lineage=_lineage(promote, snapshot),
         log_drift=against_before.figures if against_before else {},
         log_warnings=against_before.warnings if against_before else (),
+        rules=judged.outcomes if judged else (),
     )
     by_hand = decided_by_hand(read_ledger(night.lake), night.run_date)
     if by_hand is not None:  # the night is run again after a person's decision
