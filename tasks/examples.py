@@ -1,10 +1,12 @@
 """A few users with their history and their list, in words a person can judge."""
 
+import numpy as np
 import polars as pl
 
 from data_contracts.report import Recommendation, UserExample
 from tasks.catalogue import read_catalogue
-from tasks.lake import Night, shard_name
+from tasks.history_shard import as_table, history_items, open_shard
+from tasks.lake import Night
 from tasks.surface_file import surface_path
 
 N_USERS, N_HISTORY, N_TOP = 3, 5, 5
@@ -15,10 +17,16 @@ def user_examples(night: Night) -> tuple[UserExample, ...]:
 
     Their lists are those of the first surface.
     """
-    name = f"{shard_name(0)}.parquet"
-    rows = pl.read_parquet(night.step("history") / name).filter(pl.col("weight") > 0)
-    sizes = rows.group_by("user_id").len().sort("len", "user_id", descending=[True, False])
-    middling = sizes.slice(sizes.height // 4, N_USERS)["user_id"]
+    shard = open_shard(night.step("history"), 0)
+    weighted = np.concatenate(([0], np.cumsum(shard.pairs.weight > 0)))[shard.pairs.indptr]
+    sizes = np.diff(weighted)
+    known = np.flatnonzero(sizes)
+    by_size = known[np.argsort(-sizes[known], kind="stable")]  # of equal ones by id
+    chosen = by_size[len(by_size) // 4 :][:N_USERS].tolist()
+    items = history_items(night.step("history"))
+    found = [as_table(shard, items, slice(user, user + 1)) for user in chosen]
+    rows = pl.concat(found).filter(pl.col("weight") > 0) if found else pl.DataFrame()
+    middling = shard.users[chosen]
     surface = next(iter(night.config.surfaces))
     lists = pl.read_parquet(night.step("materialise") / surface_path("top_n", surface, 0))
     titles = dict(read_catalogue(night, only=["title"]).select("item_id", "title").iter_rows())

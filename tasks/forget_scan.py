@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from data_contracts.forgetting import Proof
+from tasks.forget_codes import holds_codes, n_nameless
 from tasks.forget_parquet import Sought, count_hits
 from tasks.forget_reports import page_users
 from tasks.progress import track
@@ -58,7 +59,7 @@ def prove(lake: Path, wanted: Sought, ids: Collection[str], *, are_numbers: bool
         ours = name.partition("/")[0] in OURS
         refused = name.partition("/")[0] in _REFUSED
         if (
-            _table_names(path, wanted._replace(words=refused))
+            _table_names(path, wanted._replace(words=refused), lake)
             if is_table
             else _text_names(path, wanted, words)
         ):
@@ -79,8 +80,10 @@ def _files(lake: Path) -> Iterator[Path]:
                 yield path
 
 
-def _table_names(path: Path, wanted: Sought) -> bool:
+def _table_names(path: Path, wanted: Sought, lake: Path) -> bool:
     try:
+        if holds_codes(path) and n_nameless(lake, path):
+            return True
         return count_hits(path, wanted) > 0
     except (OSError, ValueError):  # an Arrow error is a ValueError: no Parquet, whatever its name
         return False

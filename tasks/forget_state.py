@@ -24,9 +24,13 @@ from data_contracts.manifests import (
     MatrixManifest,
     SnapshotManifest,
 )
+from models.event_log import Pairs
 from tasks.files import move_file, sha256_of, staged_path, sync, write_text
+from tasks.forget_codes import Coded, holds_codes
 from tasks.forget_parquet import Sought, Staged, stage_without
 from tasks.forgotten import folder_of
+from tasks.history_shard import open_shard
+from tasks.id_codes import codes_folder
 from tasks.matrix import MATRICES, MatrixShard, load_shard
 from tasks.replay_lake import replay_lake
 from tasks.steps import MANIFEST, content_digest, manifest_text, read_manifest
@@ -58,9 +62,14 @@ def drop_unfinished(lake: Path) -> None:
 def clean_state(lake: Path, wanted: Sought) -> Counter[str]:
     """Take them out of every table of the state; return rows taken out by kind of place."""
     removed: Counter[str] = Counter()
+    coded = Coded(lake, wanted)
     for folder, tables in _step_folders(lake):
         _finish_moves(folder)
-        staged = [each for table in tables if (each := stage_without(table, wanted)) is not None]
+        found = (
+            coded.stage(table) if holds_codes(table) else stage_without(table, wanted)
+            for table in tables
+        )  # fmt: skip
+        staged = [each for each in found if each is not None]
         if not staged:
             continue
         moves = [move for each in staged for move in _with_arrays(each, wanted)]
@@ -71,6 +80,7 @@ def clean_state(lake: Path, wanted: Sought) -> Counter[str]:
             move_file(staged_path(each.path), each.path)
         removed[folder.name] += sum(each.removed for each in staged)
         logger.info("forget: %s is without them", folder)
+    coded.drop_names()
     return removed
 
 
@@ -100,7 +110,7 @@ def _step_folders(lake: Path) -> Iterator[tuple[Path, list[Path]]]:
     """Yield folders of finished steps, or of loose files, with their tables."""
     groups: dict[Path, list[Path]] = {}
     for path in tables_below(lake / "state"):
-        if path.is_relative_to(folder_of(lake)):
+        if path.is_relative_to(folder_of(lake)) or path.parent == codes_folder(lake):
             continue
         owners = [each for each in path.parents if (each / MANIFEST).is_file()]
         inside = [each for each in owners if each.is_relative_to(lake / "state")]
@@ -124,13 +134,38 @@ def _finish_moves(folder: Path) -> None:
 
 def _with_arrays(staged: Staged, wanted: Sought) -> Iterator[Staged]:
     """Yield a staged table, and after it the arrays whose rows are the same users."""
-    if staged.path.name == _USERS and (staged.path.parent / "full.shape.npy").is_file():
-        place = staged.path.parent
-        shard = load_shard(place.parent, int(place.name.removeprefix("shard-")))
-        keep = ~wanted.people.mask(shard.users).to_numpy()
-        for path in _stage_arrays(place, shard, keep):
+    place = staged.path.parent
+    if staged.path.name == _USERS and place.name.startswith("shard-"):
+        number = int(place.name.removeprefix("shard-"))
+        for path in _stage_beside(place, number, wanted):
             yield Staged(path, staged.rows, 0)
     yield staged
+
+
+def _stage_beside(place: Path, number: int, wanted: Sought) -> Iterator[Path]:
+    if (place / "full.shape.npy").is_file():
+        matrices = load_shard(place.parent, number)
+        yield from _stage_arrays(place, matrices, _others(matrices.users, wanted))
+    else:
+        history = open_shard(place.parent, number)
+        yield from _stage_pairs(place, history.pairs, _others(history.users, wanted))
+
+
+def _others(users: pl.Series, wanted: Sought) -> np.ndarray:
+    return ~wanted.people.mask(users).to_numpy()
+
+
+def _stage_pairs(place: Path, pairs: Pairs, keep: np.ndarray) -> Iterator[Path]:
+    sizes = np.diff(pairs.indptr)
+    entries = np.repeat(keep, sizes)
+    indptr = np.concatenate(([0], np.cumsum(sizes[keep]))).astype(pairs.indptr.dtype)
+    kept = {name: values[entries] for name, values in pairs._asdict().items() if name != "indptr"}
+    for name, values in ({"indptr": indptr} | kept).items():
+        path = place / f"{name}.npy"
+        with staged_path(path).open("wb") as file:
+            np.save(file, values, allow_pickle=False)
+        sync(staged_path(path))
+        yield path
 
 
 def _stage_arrays(place: Path, shard: MatrixShard, keep: np.ndarray) -> Iterator[Path]:
@@ -196,14 +231,14 @@ def table_rows(files: tuple[FileEntry, ...]) -> dict[str, object]:
 def _history_counts(
     folder: Path, moves: list[Staged], files: tuple[FileEntry, ...]
 ) -> dict[str, int]:
-    users = interactions = 0
-    for path in _after(folder, moves, [entry.path for entry in files]):
-        counts = pl.scan_parquet(path, glob=False).select(
-            pl.col("user_id").n_unique(), (pl.col("weight") > 0).sum()
-        )
-        found = counts.collect(engine="streaming").row(0)
-        users, interactions = users + found[0], interactions + found[1]
-    return {"users": users, "interactions": interactions}
+    weights = [entry for entry in files if entry.path.endswith("/weight.npy")]
+    paths = _after(folder, moves, [entry.path for entry in weights])
+    return {
+        "users": sum(entry.rows for entry in weights),
+        "interactions": sum(
+            int((np.load(path, mmap_mode="r", allow_pickle=False) > 0).sum()) for path in paths
+        ),
+    }
 
 
 def _matrix_counts(

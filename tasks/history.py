@@ -3,24 +3,28 @@
 import functools
 import logging
 from collections.abc import Sequence
-from datetime import date, timedelta
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 
-from data_contracts.history import history_schema
 from data_contracts.interactions import day_start
 from data_contracts.manifests import HistoryManifest, IngestManifest
-from tasks.lake import Night, night_folder, shard_name
+from models.event_log import Decay, add_up
+from tasks.history_shard import ITEMS, check_pairs, name_items, write_shard
+from tasks.id_codes import item_codes
+from tasks.lake import Night
 from tasks.log_files import earlier_ingests
-from tasks.past_events import Tally, past_events
+from tasks.past_events import Fates, Tally, micros, past_events
 from tasks.progress import track
-from tasks.steps import entries, read_manifest, run_step
-from tasks.table_file import check_table
+from tasks.steps import entries, run_step
 
 logger = logging.getLogger(__name__)
-_FIXED_POINT = 2**40  # of max_weight: summed as integers, so the order does not matter
 _DAY_US = 86_400_000_000
+_THREADS = 2  # shards made at once: each takes memory
 
 
 def build_history(night: Night, ingest: IngestManifest) -> HistoryManifest:
@@ -43,20 +47,32 @@ def ingests_in_window(night: Night, ingest: IngestManifest) -> list[IngestManife
     return [each for each in earlier_ingests(night) if each.run_date >= first] + [ingest]
 
 
+class _Built(NamedTuple):
+    """What is left of a user shard once it is written."""
+
+    rows: dict[str, int]  # by file
+    users: int
+    interactions: int
+    met: np.ndarray  # (n_codes,) bool: which items, by place in the order of their ids
+    fates: Fates
+
+
 def _build(
     night: Night, inputs: Sequence[IngestManifest], staging: Path, key: str
 ) -> HistoryManifest:
     newest, tally = inputs[-1], Tally(inputs)
-    schema = history_schema(newest.user_id_type, newest.item_id_type)
-    rows, users, interactions = {}, 0, 0
-    for shard in track(range(newest.n_user_shards), "updating histories"):
-        name = f"{shard_name(shard)}.parquet"
-        history = weigh(night, past_events(night, inputs, name, tally))
-        check_table(schema, history)
-        history.write_parquet(staging / name, compression="lz4")
-        rows[name] = history.height
-        users += history["user_id"].n_unique()
-        interactions += int((history["weight"] > 0).sum())
+    items = item_codes(night.lake, newest.item_id_type)
+    build = functools.partial(_build_shard, night, inputs, items.order(), staging)
+    shards = range(newest.n_user_shards)
+    with ThreadPoolExecutor(_THREADS) as threads:
+        built = list(track(threads.map(build, shards), "updating histories", len(shards)))
+    for each in built:
+        tally.note(each.fates)
+    rows = {path: n for each in built for path, n in each.rows.items()}
+    met = np.logical_or.reduce([each.met for each in built])
+    name_items(staging, items.ids.sort(), met)
+    rows[ITEMS] = int(met.sum())
+    users, interactions = sum(each.users for each in built), sum(each.interactions for each in built)
     logger.info("history: %d users, %d interactions", users, interactions)
     return HistoryManifest(
         step="history", run_date=night.run_date, key=key, files=entries(staging, rows),
@@ -66,68 +82,33 @@ def _build(
     )  # fmt: skip
 
 
-def read_events(night: Night, run_dates: Sequence[date], name: str) -> tuple[pl.DataFrame, int]:
-    """Return a user shard's events inside the window, each once, and the number of repeats."""
-    found = (
-        read_manifest(night_folder(night.lake, run_date) / "ingest", IngestManifest)
-        for run_date in run_dates
-    )
-    past = [manifest for manifest in found if manifest is not None]
-    tally = Tally(past)
-    return past_events(night, past, name, tally), tally.told_again
+def _build_shard(
+    night: Night,
+    inputs: Sequence[IngestManifest],
+    item_order: np.ndarray,
+    staging: Path,
+    shard: int,
+) -> _Built:
+    past = past_events(night, inputs, shard, item_order)
+    pairs = add_up(past.order, past.kept, _decay(night))
+    met = np.zeros(len(item_order), bool)
+    met[pairs.item] = True
+    sizes = np.diff(pairs.indptr)
+    has = sizes > 0
+    pairs = pairs._replace(indptr=np.concatenate(([0], np.cumsum(sizes[has]))))
+    check_pairs(pairs)
+    rows = write_shard(staging, shard, past.user_ids.filter(pl.Series(has)), pairs)
+    return _Built(rows, int(has.sum()), int((pairs.weight > 0).sum()), met, past.fates)
 
 
-def weigh(night: Night, events: pl.DataFrame) -> pl.DataFrame:
-    """Return one row per user and item: decayed and capped weights; first and last event, number.
-
-    An event of weight w and age a days adds w 0.5^(a / half-life); age counts from the end
-    of the run date. However old, what has a weight never falls to 0: the item was met.
-    """
+def _decay(night: Night) -> Decay:
     config, zone = night.config.history, night.config.interactions.time_zone
-    end = day_start(night.run_date + timedelta(days=1), zone)
-    shares = {event: weight / config.max_weight for event, weight in night.config.events.items()}
-    undecayed = pl.col("event_type").replace_strict(shares, return_dtype=pl.Float64)
-    share = undecayed
-    if config.half_life_days is not None:
-        age = (pl.lit(end) - pl.col("timestamp")).dt.total_microseconds() / _DAY_US
-        share = share * pl.lit(0.5).pow(age / config.half_life_days)
-    # one event alone is cut at the cap as well: else a sum could leave the range of integers
-    fixed = (share.clip(upper_bound=1.0) * _FIXED_POINT).round().cast(pl.Int64)
-    fixed = pl.max_horizontal(fixed, (undecayed > 0).cast(pl.Int64))
-    before = pl.col("timestamp") < day_start(night.cut, zone)
-    users, items = (distinct(events, name) for name in ("user_id", "item_id"))
-    summed = (
-        events.with_columns(fixed=fixed, before=before)
-        .join(users, on="user_id")
-        .join(items, on="item_id")
-        .group_by(pair=pl.col("user_id_place") * len(items) + pl.col("item_id_place"))
-        .agg(
-            weight=pl.col("fixed").sum(),
-            weight_before_cut=pl.col("fixed").filter("before").sum(),
-            first_seen=pl.col("timestamp").min(),
-            last_seen=pl.col("timestamp").max(),
-            n_events=pl.len().cast(pl.UInt32),
-        )
-        .sort("pair")
+    weights = [night.config.events[name] for name in sorted(night.config.events)]
+    days = config.half_life_days
+    return Decay(
+        shares=np.array(weights) / config.max_weight,
+        cap=config.max_weight,
+        end=micros(day_start(night.run_date + timedelta(days=1), zone)),
+        half_life=None if days is None else days * _DAY_US,
+        cut=micros(day_start(night.cut, zone)),
     )
-    capped = [
-        ((pl.col(name) / _FIXED_POINT).clip(upper_bound=1.0) * config.max_weight).cast(pl.Float32)
-        for name in ("weight", "weight_before_cut")
-    ]
-    return summed.select(
-        users["user_id"].gather(summed["pair"] // max(len(items), 1)),
-        items["item_id"].gather(summed["pair"] % max(len(items), 1)),
-        *capped,
-        "first_seen",
-        "last_seen",
-        "n_events",
-    )
-
-
-def distinct(events: pl.DataFrame, name: str) -> pl.DataFrame:
-    """Return the sorted values of an id column and their place in that order (int64).
-
-    Grouping and sorting by a pair of places is several times faster than by the ids.
-    """
-    ids = events.select(pl.col(name).unique().sort())
-    return ids.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias(f"{name}_place"))

@@ -21,6 +21,7 @@ from data_contracts.errors import (
 from data_contracts.forgetting import FORGOTTEN
 from data_contracts.manifests import IngestManifest, LogFile, RefusedFile
 from tasks.forgotten import refuse_half_forgotten
+from tasks.id_codes import IdCodes, item_codes, user_codes
 from tasks.lake import Night, quarantine_folder, shard_name
 from tasks.log_files import LAYOUT, LogListing, earlier_ingests, list_log
 from tasks.log_reader import FAILURES
@@ -36,10 +37,11 @@ logger = logging.getLogger(__name__)
 
 
 class Examined(NamedTuple):
-    """What a night's log holds: the manifest, and row_number and rule of bad rows by file."""
+    """What a night's log holds."""
 
     manifest: IngestManifest
-    faults: dict[str, pl.DataFrame]
+    faults: dict[str, pl.DataFrame]  # row_number and rule of bad rows by file
+    codes: tuple[IdCodes, ...]  # of items and users, with the new ones, not saved yet
 
 
 def ingest(night: Night) -> IngestManifest:
@@ -85,6 +87,8 @@ def _ingest(night: Night, listing: LogListing, staging: Path, key: str) -> Inges
         found = examine(night, listing, staging, key, unfit=unfit)
         write_quarantine(night, found.faults, found.manifest.refused_files)
     refuse(night, found)
+    for table in found.codes:  # before the manifest, which makes the shards count
+        table.save()
     return found.manifest
 
 
@@ -133,7 +137,7 @@ def examine(
     expected = (earlier[-1].user_id_type, earlier[-1].item_id_type) if earlier else None
     raw = staging / "raw"
     read = read_log(night, listing.new, raw, expected, unfit)
-    judged = _judge_shards(night, listing.new, read, raw, staging)
+    judged, codes = _judge_shards(night, listing.new, read, raw, staging)
     shutil.rmtree(raw)
     faults = merge_faults(listing.new, read, judged)
     manifest = _manifest(night, key, listing, read, judged, faults, staging)
@@ -141,7 +145,7 @@ def examine(
         "ingest: %d of %d rows accepted from %d files, quarantined %s",
         manifest.accepted, manifest.rows, len(read.rows), manifest.quarantined or "none",
     )  # fmt: skip
-    return Examined(manifest, faults)
+    return Examined(manifest, faults, codes)
 
 
 def refuse(night: Night, found: Examined) -> None:
@@ -174,7 +178,7 @@ def refuse_other_shards(night: Night) -> None:
 
 def _judge_shards(
     night: Night, files: Sequence[LogFile], read: ReadLog, raw: Path, staging: Path
-) -> list[Judged]:
+) -> tuple[list[Judged], tuple[IdCodes, ...]]:
     taken = [number for number, file in enumerate(files) if file.path in read.rows]
     judge = functools.partial(
         judge_shard,
@@ -186,7 +190,13 @@ def _judge_shards(
         id_types=read.id_types,
     )
     shards = range(night.config.history.n_user_shards)
-    return [judge(shard) for shard in track(shards, "looking for duplicates and bots")]
+    items = item_codes(night.lake, read.id_types[1])
+    users = [user_codes(night.lake, shard, read.id_types[0]) for shard in shards]
+    judged = [
+        judge(shard, users=users[shard], items=items)
+        for shard in track(shards, "looking for duplicates and bots")
+    ]
+    return judged, (items, *users)
 
 
 def merge_faults(

@@ -5,13 +5,16 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from data_contracts.errors import HoarfrostError
 from data_contracts.history import last_events_schema
 from data_contracts.manifests import IngestManifest, Manifest
-from tasks.history import distinct, ingests_in_window, read_events
+from tasks.history import ingests_in_window
+from tasks.id_codes import item_codes
 from tasks.lake import Night, shard_name
+from tasks.past_events import Past, past_events
 from tasks.progress import track
 from tasks.steps import entries, read_manifest, run_step
 from tasks.table_file import check_table
@@ -46,12 +49,12 @@ def last_events(night: Night, shard: int) -> pl.DataFrame:
 
 def _build(night: Night, inputs: Sequence[IngestManifest], staging: Path, key: str) -> Manifest:
     newest, rows = inputs[-1], {}
-    run_dates = [manifest.run_date for manifest in inputs]
+    items = item_codes(night.lake, newest.item_id_type)
+    item_ids, item_order = items.ids.sort(), items.order()
     schema = last_events_schema(newest.user_id_type, newest.item_id_type)
     for shard in track(range(newest.n_user_shards), "looking for last events"):
         name = f"{shard_name(shard)}.parquet"
-        events, _ = read_events(night, run_dates, name)
-        last = last_of(events, night.config.interactions.time_zone)
+        last = last_of(night, past_events(night, inputs, shard, item_order), item_ids)
         check_table(schema, last)
         last.write_parquet(staging / name, compression="lz4")
         rows[name] = last.height
@@ -59,25 +62,37 @@ def _build(night: Night, inputs: Sequence[IngestManifest], staging: Path, key: s
     return Manifest(step=STEP, run_date=night.run_date, key=key, files=entries(staging, rows))
 
 
-def last_of(events: pl.DataFrame, time_zone: str) -> pl.DataFrame:
-    """Return one row per user, item and event type, sorted, with the day of its last event."""
-    users, items, types = (distinct(events, name) for name in ("user_id", "item_id", "event_type"))
-    pair = pl.col("user_id_place") * len(items) + pl.col("item_id_place")
+def last_of(night: Night, past: Past, item_ids: pl.Series) -> pl.DataFrame:
+    """Return one row per user, item and event type, sorted, with the day of its last event.
+
+    Args:
+        night: the time zone of a day, and the event types.
+        past: events of a user shard.
+        item_ids: sorted, of all items that have a code.
+    """
+    order, kinds = past.order, pl.Series(sorted(night.config.events), dtype=pl.String)
+    user = np.repeat(np.arange(len(past.user_ids), dtype=np.uint32), np.diff(order.ends))
+    kept = past.kept
     last = (
-        events.join(users, on="user_id")
-        .join(items, on="item_id")
-        .join(types, on="event_type")
-        .group_by(triple=pair * len(types) + pl.col("event_type_place"))
-        .agg(pl.col("timestamp").max())
-        .sort("triple")
+        pl.DataFrame(
+            {
+                "user": user[kept],
+                "item": order.item[kept],
+                "kind": order.kind[kept],
+                "moment": order.moment[kept],
+            }
+        )
+        .group_by("user", "item", "kind")
+        .agg(pl.col("moment").max())
+        .sort("user", "item", "kind")
     )
-    n_items, n_types = max(len(items), 1), max(len(types), 1)
-    pairs = last["triple"] // n_types
+    moment = last["moment"].cast(pl.Datetime("us", "UTC"))
+    zone = night.config.interactions.time_zone
     return pl.DataFrame(
         [
-            users["user_id"].gather(pairs // n_items),
-            items["item_id"].gather(pairs % n_items),
-            types["event_type"].gather(last["triple"] % n_types),
-            last["timestamp"].dt.convert_time_zone(time_zone).dt.date().alias("last_day"),
+            past.user_ids.gather(last["user"]),
+            item_ids.gather(last["item"]),
+            kinds.gather(last["kind"]).alias("event_type"),
+            moment.dt.convert_time_zone(zone).dt.date().alias("last_day"),
         ]
     )

@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import polars as pl
 
-from data_contracts.interactions import EVENT
+from data_contracts.id_type import IdType
 from data_contracts.log_drift import LogDay
 from data_contracts.manifests import IngestManifest
+from tasks.id_codes import item_codes
 from tasks.lake import Night, night_folder, shard_name
 
 _TOTALS = (  # by which columns the counts of shards are summed, and which columns
@@ -17,6 +18,7 @@ _TOTALS = (  # by which columns the counts of shards are summed, and which colum
     (("day", "cell"), pl.col("users", "squares").sum()),
     (("day",), pl.col("newest").max()),
 )
+_EVENT = ("user", "item", pl.col("event_type").cast(pl.String), "timestamp")
 ACTIVITY = (1, 2, 3, 4, 6, 10, 18, 34, 66)  # fewest events of a user in every cell
 
 
@@ -33,6 +35,8 @@ class Ingested(NamedTuple):
     run_date: date
     replaced: tuple[int, ...]  # places of its log files that hold another thing by now
     n_shards: int
+    user_id_type: IdType
+    item_id_type: IdType
 
 
 def still_valid(ingests: Sequence[IngestManifest]) -> list[Ingested]:
@@ -46,7 +50,9 @@ def still_valid(ingests: Sequence[IngestManifest]) -> list[Ingested]:
     for each in reversed(ingests):
         paths = [file.path for file in each.log_files]
         gone = tuple(place for place, path in enumerate(paths) if path in later)
-        found.append(Ingested(each.run_date, gone, each.n_user_shards))
+        found.append(Ingested(
+            each.run_date, gone, each.n_user_shards, each.user_id_type, each.item_id_type
+        ))  # fmt: skip
         later.update(paths)
     return found[::-1]
 
@@ -70,15 +76,19 @@ def count_days(night: Night, ingested: Sequence[Ingested], first: date, scratch:
         pl.concat(frames).group_by(keys).agg(total)
         for frames, (keys, total) in zip(zip(*small, strict=True), _TOTALS, strict=True)
     )
-    summed = pl.scan_parquet(parts).group_by("day", "item_id").agg(pl.col("n").sum())
-    items = summed.sort("day", "item_id").collect(engine="streaming")
+    summed = pl.scan_parquet(parts).group_by("day", "item").agg(pl.col("n").sum())
+    by_code = summed.collect(engine="streaming")
+    ids = item_codes(night.lake, ingested[-1].item_id_type).ids
+    items = by_code.select("day", ids.gather(by_code["item"]), "n").sort("day", "item_id")
     for part in parts:
         part.unlink()
     return Counted(_days(types, activity, newest), items)
 
 
 def shard_events(night: Night, ingested: Sequence[Ingested], shard: int) -> pl.LazyFrame:
-    """Return the events of a user shard that some nights took, each with its day in the log's zone.
+    """Return the events that some nights took of a user shard, with codes in place of ids.
+
+    Columns user, item (tasks.id_codes), event_type, timestamp, and day in the log's zone.
 
     Args:
         night: configuration.
@@ -88,12 +98,12 @@ def shard_events(night: Night, ingested: Sequence[Ingested], shard: int) -> pl.L
     name = f"{shard_name(shard)}.parquet"
     day = pl.col("timestamp").dt.convert_time_zone(night.config.interactions.time_zone).dt.date()
     parts = []
-    for run_date, replaced, _ in ingested:
-        path = night_folder(night.lake, run_date) / "ingest" / name
+    for each in ingested:
+        path = night_folder(night.lake, each.run_date) / "ingest" / name
         rows = pl.scan_parquet(path, hive_partitioning=False).filter(pl.col("rule").is_null())
-        if replaced:
-            rows = rows.filter(~pl.col("file").is_in(replaced))
-        parts.append(rows.select(*EVENT, day=day))
+        if each.replaced:
+            rows = rows.filter(~pl.col("file").is_in(each.replaced))
+        parts.append(rows.select(*_EVENT, day=day))
     return pl.concat(parts)
 
 
@@ -102,9 +112,9 @@ def _count_shard(
 ) -> list[pl.DataFrame]:
     events = shard_events(night, ingested, shard).filter(pl.col("day") >= first)
     cell = pl.sum_horizontal(pl.col("n") >= fewest for fewest in ACTIVITY[1:]).cast(pl.UInt32)
-    users = events.group_by("day", "user_id").agg(n=pl.len().cast(pl.Int64))
+    users = events.group_by("day", "user").agg(n=pl.len().cast(pl.Int64))
     wanted = [
-        events.group_by("day", "item_id").agg(n=pl.len().cast(pl.Int64)),
+        events.group_by("day", "item").agg(n=pl.len().cast(pl.Int64)),
         events.group_by("day", "event_type").agg(n=pl.len().cast(pl.Int64)),
         users.group_by("day", cell=cell).agg(
             users=pl.len().cast(pl.Int64), squares=(pl.col("n") ** 2).sum()

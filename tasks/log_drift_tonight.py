@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from data_contracts.interactions import day_start
+from tasks.id_codes import item_codes, user_codes
 from tasks.lake import Night
 from tasks.log_drift_days import Ingested, shard_events
 from tasks.user_shards import shards_of
@@ -48,13 +49,17 @@ def count_tonight(
     sums = {name: np.zeros((N_GROUPS, size), np.int64) for name, size in sizes.items()}
     by_type, new_items = (np.zeros((N_GROUPS, n), np.int64) for n in (len(event_types), 2))
     n_users = n_new = 0
-    for shard in range(ingested[-1].n_shards):
+    newest = ingested[-1]
+    codes = item_codes(night.lake, newest.item_id_type).codes(items["item_id"])
+    items = items.drop("item_id").with_columns(item=pl.Series(codes))
+    for shard in range(newest.n_shards):
         events = shard_events(night, ingested[-1:], shard).filter(pl.col("day") == night.run_date)
-        users = events.select(pl.col("user_id").unique()).collect(engine="streaming")
-        users = users.with_columns(group=pl.Series(shards_of(users["user_id"], N_GROUPS)))
+        users = events.select(pl.col("user").unique()).collect(engine="streaming")
+        ids = user_codes(night.lake, shard, newest.user_id_type).ids.gather(users["user"])
+        users = users.with_columns(group=pl.Series(shards_of(ids, N_GROUPS)))
         cells = (
-            events.join(users.lazy(), on="user_id")
-            .join(items.lazy(), on="item_id")
+            events.join(users.lazy(), on="user")
+            .join(items.lazy(), on="item")
             .join(types.lazy(), on="event_type")
             .select("group", "type", "is_new", *names)
             .collect(engine="streaming")
@@ -82,5 +87,5 @@ def _met(
     before = shard_events(night, ingested, shard).filter(
         pl.col("timestamp").is_between(start, end, closed="left")
     )
-    met = before.join(users.lazy(), on="user_id", how="semi").select(pl.col("user_id").n_unique())
+    met = before.join(users.lazy(), on="user", how="semi").select(pl.col("user").n_unique())
     return int(met.collect(engine="streaming").item())

@@ -54,7 +54,7 @@ class Counts(NamedTuple):
 def build_matrices(night: Night, history: HistoryManifest) -> MatrixManifest:
     """Return the manifest of the night's CSR shards; new items join the vocabulary."""
     settings = {"fold_in_share": night.config.evaluation.fold_in_share, "cut": str(night.cut)}
-    work = functools.partial(_build, night, history)
+    work = functools.partial(_build, night)
     return run_step(
         night, "matrices", MatrixManifest, settings=settings, inputs=[history], work=work
     )
@@ -109,7 +109,7 @@ def _open(place: Path, name: str) -> sp.csr_array:
     return sp.csr_array((data, indices, indptr), shape=tuple(shape), copy=False)
 
 
-def _build(night: Night, history: HistoryManifest, staging: Path, key: str) -> MatrixManifest:
+def _build(night: Night, staging: Path, key: str) -> MatrixManifest:
     items = history_items(night.step("history"))
     vocabulary = _vocabulary(night, items)
     build = functools.partial(

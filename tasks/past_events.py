@@ -6,19 +6,38 @@ among all nights together.
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
-from data_contracts.interactions import EVENT, USER_RULES, day_start
+from data_contracts.errors import ConfigError
+from data_contracts.interactions import USER_RULES, day_start
 from data_contracts.manifests import FileAccount, IngestManifest
+from models.event_log import Events, Ordered, in_order, repeats
 from tasks.bots import of_bots
-from tasks.lake import Night, night_folder
-from tasks.repeated import repeats
+from tasks.id_codes import user_codes
+from tasks.lake import Night, night_folder, shard_name
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FATES = ("stored", "replaced", "filtered", "duplicates", "history")
+
+
+class Fates(NamedTuple):
+    """What became of the stored rows of one user shard."""
+
+    counts: dict[str, np.ndarray]  # by number of the file
+    told_again: int  # events that a later night told again
+
+
+class Past(NamedTuple):
+    """The events of one user shard, each once, in order of user, item and time."""
+
+    order: Ordered  # users and items are places in the order of all ids that have a code
+    kept: np.ndarray  # (n,) bool: which rows are part of the history
+    user_ids: pl.Series  # in order
+    fates: Fates
 
 
 class Tally:
@@ -31,17 +50,11 @@ class Tally:
         self.told_again = 0
         """Events that a later night told again."""
 
-    def note(self, fate: str, source: pl.Series) -> None:
-        """Count rows, given by the number of their file."""
-        counts = self._counts[fate]
-        counts += np.bincount(source.to_numpy(), minlength=len(counts))
-
-    def drop(self, rows: pl.DataFrame, dropped: pl.Series, fate: str) -> pl.DataFrame:
-        """Return the rows that are not dropped; count the others."""
-        if not dropped.any():
-            return rows
-        self.note(fate, rows["source"].filter(dropped))
-        return rows.filter(~dropped)
+    def note(self, fates: Fates) -> None:
+        """Count the rows of one user shard."""
+        for fate, counts in fates.counts.items():
+            self._counts[fate] += counts
+        self.told_again += fates.told_again
 
     def accounts(self) -> tuple[FileAccount, ...]:
         """Return where the rows of every file went, oldest night first."""
@@ -62,60 +75,92 @@ class Tally:
         return tuple(accounts)
 
 
-class _Part(NamedTuple):
-    """One night's share of a shard."""
-
-    manifest: IngestManifest
-    first: int  # number of its first file among those of all nights
-    replaced: list[int]  # places of its files that a later night read anew
-
-
 def past_events(
-    night: Night, past: Sequence[IngestManifest], name: str, tally: Tally
-) -> pl.DataFrame:
+    night: Night, past: Sequence[IngestManifest], shard: int, item_order: np.ndarray
+) -> Past:
     """Return a user shard's events inside the window, each once and none of a bot.
 
     Args:
         night: run date and configuration.
         past: ingests of the nights inside the window, oldest first.
-        name: file of the shard.
-        tally: counts what becomes of every row.
+        shard: which user shard.
+        item_order: place of every item code in the order of ids.
+
+    Raises:
+        ConfigError: the log holds an event type that [events] does not know any more.
     """
-    first = night.run_date - timedelta(days=night.config.history.window_days - 1)
-    start = day_start(first, night.config.interactions.time_zone)
-    parts = _parts(past)
-    rows = pl.concat([_read(night, part, name, tally) for part in parts])
-    rows = tally.drop(rows, rows["timestamp"] < start, "filtered")
-    if len(parts) == 1:  # one night has found its own repeats and bots
-        rows = tally.drop(rows, rows["rule"].is_not_null(), "filtered")
-    else:
-        repeated = repeats(rows)
-        tally.told_again += rows.filter(repeated, pl.col("rule").is_null()).height
-        rows = tally.drop(rows, repeated, "duplicates")
-        rows = tally.drop(rows, of_bots(rows, night), "filtered")
-    tally.note("history", rows["source"])
-    return rows.select(EVENT)
+    config = night.config
+    first = night.run_date - timedelta(days=config.history.window_days - 1)
+    start = micros(day_start(first, config.interactions.time_zone))
+    users = user_codes(night.lake, shard, past[-1].user_id_type)
+    rows = _read(night, past, shard)
+    events = Events(
+        users.order()[rows["user"]], item_order[rows["item"]], rows["kind"], rows["moment"]
+    )
+    order = in_order(events, len(users.ids))
+    source, told = rows["source"][order.row], rows["told"][order.row]
+    n_files = sum(len(manifest.log_files) for manifest in past)
+    replaced = _replaced(past)[source]
+    old = ~replaced & (order.moment < start)
+    taken = ~(replaced | old)
+    repeated = repeats(order, taken)
+    single = taken & ~repeated
+    bots = of_bots(order, single, night)
+    masks = {
+        "stored": np.ones(len(source), bool), "replaced": replaced, "filtered": old | bots,
+        "duplicates": repeated, "history": single & ~bots,
+    }  # fmt: skip
+    counts = {fate: np.bincount(source[mask], minlength=n_files) for fate, mask in masks.items()}
+    fates = Fates(counts, int((repeated & told).sum()))
+    return Past(order, masks["history"], users.ids.sort(), fates)
 
 
-def _parts(past: Sequence[IngestManifest]) -> list[_Part]:
-    parts: list[_Part] = []
+def _read(night: Night, past: Sequence[IngestManifest], shard: int) -> dict[str, np.ndarray]:
+    """Return user, item, kind, moment, source and told (not refused in its night) of all rows."""
+    parts: list[dict[str, np.ndarray]] = []
+    first = 0
+    for manifest in past:
+        folder = night_folder(night.lake, manifest.run_date) / "ingest"
+        path = folder / f"{shard_name(shard)}.parquet"
+        rows = pl.read_parquet(path, glob=False, hive_partitioning=False)
+        parts.append({
+            "user": rows["user"].to_numpy(),
+            "item": rows["item"].to_numpy(),
+            "kind": _kinds(night, rows["event_type"]),
+            "moment": rows["timestamp"].to_physical().to_numpy(),
+            "source": rows["file"].to_numpy() + np.uint32(first),
+            "told": rows["rule"].is_null().to_numpy(),
+        })  # fmt: skip
+        first += len(manifest.log_files)
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _kinds(night: Night, event_type: pl.Series) -> np.ndarray:
+    """Return the place of every event type among the sorted ones of the configuration."""
+    known = {name: place for place, name in enumerate(sorted(night.config.events))}
+    names = event_type.dtype.categories.to_list()  # type: ignore[attr-defined]
+    places = np.array([known.get(name, len(known)) for name in names], np.uint8)
+    kinds = places[event_type.to_physical().to_numpy()]
+    if len(kinds) and kinds.max() == len(known):
+        lost = sorted(set(names) - set(known))
+        raise ConfigError(
+            f"events must name every type that the log holds inside the window, got nothing for "
+            f"{', '.join(lost)}: give it a weight, 0 if it should count for nothing"
+        )
+    return kinds
+
+
+def _replaced(past: Sequence[IngestManifest]) -> np.ndarray:
+    """Tell of every file whether a later night read it anew; shape (n_files,) bool."""
     later: set[str] = set()
-    first = sum(len(manifest.log_files) for manifest in past)
+    gone: list[bool] = []
     for manifest in reversed(past):
         paths = [file.path for file in manifest.log_files]
-        first -= len(paths)
-        replaced = [place for place, path in enumerate(paths) if path in later]
-        parts.append(_Part(manifest, first, replaced))
+        gone += [path in later for path in reversed(paths)]
         later.update(paths)
-    return parts[::-1]
+    return np.array(gone[::-1], bool)
 
 
-def _read(night: Night, part: _Part, name: str, tally: Tally) -> pl.DataFrame:
-    path = night_folder(night.lake, part.manifest.run_date) / "ingest" / name
-    rows = pl.read_parquet(path, columns=[*EVENT, "file", "rule"])
-    rows = rows.with_columns(source=pl.col("file") + part.first).drop("file")
-    tally.note("stored", rows["source"])
-    if not part.replaced:
-        return tally.drop(rows, rows["rule"].eq_missing("duplicate"), "duplicates")
-    gone = rows["source"].is_in([place + part.first for place in part.replaced])
-    return tally.drop(rows, gone, "replaced")  # what repeated a replaced row may stand alone now
+def micros(moment: datetime) -> int:
+    """Return a moment in microseconds since 1970 in UTC."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)

@@ -1,7 +1,7 @@
 """Progress bars on a terminal, silence elsewhere."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from rich.console import Console
@@ -10,10 +10,16 @@ from rich.progress import track as rich_track
 T = TypeVar("T")
 
 
-def track(values: Sequence[T], description: str) -> Iterator[T]:
-    """Yield the values, with a progress bar on standard error if that is a terminal."""
+def track(values: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
+    """Yield the values, with a progress bar on standard error if that is a terminal.
+
+    Args:
+        values: what is worked on.
+        description: in words.
+        total: number of values, where they do not know it.
+    """
     quiet = not sys.stderr.isatty()
     console = Console(stderr=True)
     yield from rich_track(
-        values, description=description, console=console, transient=True, disable=quiet
+        values, description=description, total=total, console=console, transient=True, disable=quiet
     )

@@ -12,6 +12,7 @@ from data_contracts.config import NightlyConfig
 from data_contracts.manifests import IngestManifest, MatrixManifest
 from tasks.files import make_folder, move_file, staged_path
 from tasks.history import build_history
+from tasks.id_codes import codes_folder
 from tasks.lake import Night, night_folder, nights
 from tasks.ledger import ledger_path
 from tasks.matrix import build_matrices
@@ -32,6 +33,8 @@ def night_apart(night: Night) -> Night:
         ingest = night_folder(night.lake, day) / "ingest"
         if day <= night.run_date and ingest.is_dir():
             _link(ingest, night_folder(apart, day) / "ingest")
+    if codes_folder(night.lake).is_dir():
+        _link(codes_folder(night.lake), codes_folder(apart))
     if ledger_path(night.lake).exists():
         _copy(ledger_path(night.lake), ledger_path(apart))
     return Night(config=_config_apart(night.config, apart), run_date=night.run_date)

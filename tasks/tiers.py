@@ -12,7 +12,8 @@ from data_contracts.manifests import MatrixManifest
 from data_contracts.top_n import SOURCES as SOURCES
 from models.popularity import add_popularity, ranked_items
 from tasks.catalogue import read_catalogue
-from tasks.lake import Night, shard_name
+from tasks.history_shard import MOMENT, history_items, n_shards, open_shard
+from tasks.lake import Night
 from tasks.matrix import load_shard
 
 logger = logging.getLogger(__name__)
@@ -89,7 +90,7 @@ def load_tiers(
         X = load_shard(night.step("matrices"), shard).full
         add_popularity(total, X, list_of_group[group])
     popular, weights = ranked_items(np.where(total > 0, total, np.nan))
-    newest, age = ranked_items(_days(night, matrices, item_ids)[None])
+    newest, age = ranked_items(_days(night, item_ids)[None])
     logger.info("tiers: %d lists of %d items", len(total), len(item_ids))
     return Tiers(popular, weights, list_of_group, newest, age)
 
@@ -116,13 +117,13 @@ def _list_of_group(night: Night, groups: list[np.ndarray], n_groups: int) -> np.
     return np.where(large, np.cumsum(large), 0).astype(np.int32)
 
 
-def _days(night: Night, matrices: MatrixManifest, item_ids: pl.Series) -> np.ndarray:
+def _days(night: Night, item_ids: pl.Series) -> np.ndarray:
     """Return minus the age of every item in days, shape (n_items,) float32.
 
     What came after the run date came on it; an item without a date is a day older than all.
     """
     items = pl.DataFrame({"item_id": item_ids})
-    for found in (_added(night, item_ids.dtype), _first_events(night, matrices)):
+    for found in (_added(night, item_ids.dtype), _first_events(night)):
         items = items.join(found, on="item_id", how="left", maintain_order="left")
     age = pl.lit(night.run_date) - pl.coalesce("added", "first_event")
     whole = -age.dt.total_days().clip(lower_bound=0)
@@ -141,10 +142,14 @@ def _added(night: Night, id_type: pl.DataType) -> pl.DataFrame:
     return items.select(pl.col("item_id").cast(id_type), day)
 
 
-def _first_events(night: Night, matrices: MatrixManifest) -> pl.DataFrame:
+def _first_events(night: Night) -> pl.DataFrame:
     """Return item_id and first_event (day in the log's zone), of the history's window."""
     zone = night.config.interactions.time_zone
-    files = [night.step("history") / f"{shard_name(n)}.parquet" for n in range(matrices.n_shards)]
-    first = pl.scan_parquet(files).group_by("item_id").agg(pl.col("first_seen").min())
-    day = pl.col("first_seen").dt.convert_time_zone(zone).dt.date().alias("first_event")
-    return first.select("item_id", day).collect(engine="streaming")
+    folder = night.step("history")
+    items = history_items(folder)
+    first = np.full(len(items), np.iinfo(np.int64).max)
+    for shard in range(n_shards(folder)):
+        pairs = open_shard(folder, shard).pairs
+        np.minimum.at(first, pairs.item, pairs.first_seen)
+    moment = pl.Series("first_event", first).cast(MOMENT)
+    return pl.DataFrame([items, moment.dt.convert_time_zone(zone).dt.date()])

@@ -9,11 +9,12 @@ import polars as pl
 
 from data_contracts.interactions import EVENT, USER_RULES, day_start, interactions_schema
 from data_contracts.manifests import LogFile
+from models.event_log import Events, Ordered, in_order, repeats
 from tasks.bots import of_bots
+from tasks.id_codes import IdCodes
 from tasks.lake import Night, shard_name
 from tasks.log_reader import ID_DTYPES
 from tasks.log_reading import IdTypes
-from tasks.repeated import repeats
 from tasks.table_file import check_table
 
 
@@ -34,11 +35,14 @@ def judge_shard(
     files: Sequence[LogFile],
     taken: Sequence[int],
     id_types: IdTypes,
+    users: IdCodes,
+    items: IdCodes,
 ) -> Judged:
     """Write the rows of one user shard to target; return what was refused and counted.
 
-    Repeats and bots are written too: the night that reads a file anew, or late, judges them
-    again among the rows that are there then.
+    They are written in order of user, item and time, with codes in place of ids. Repeats and
+    bots are written too: the night that reads a file anew, or late, judges them again among
+    the rows that are there then.
 
     Args:
         night: configuration and run date.
@@ -48,20 +52,46 @@ def judge_shard(
         files: of the night, in the order of the first pass.
         taken: places of the files whose days were taken.
         id_types: of users and items.
+        users: codes of the shard's users; new ones are added.
+        items: codes of the lake's items; new ones are added.
     """
     rows = _read(raw / f"{shard_name(shard)}.arrow", taken, id_types)
-    is_repeat = repeats(rows)
-    rows = rows.with_columns(
-        rule=pl.when(is_repeat).then(pl.lit("duplicate"))
-        .when(_of_bots(rows, is_repeat, night)).then(pl.lit("bot"))
-    )  # fmt: skip
-    good = rows.filter(pl.col("rule").is_null())
     check_table(interactions_schema(*id_types, night.config.events), rows.select(EVENT))
-    rule = pl.col("rule").cast(pl.Enum(list(USER_RULES)))  # a byte a row
-    stored = rows.select(*EVENT, rule, file=_places(rows["file"], taken))
-    stored.write_parquet(target / f"{shard_name(shard)}.parquet", compression="lz4")
-    faults = rows.filter(pl.col("rule").is_not_null()).select("file", "row_number", "rule")
-    return Judged(faults, _count(good, files, night), rows.height)
+    names = sorted(night.config.events)
+    kinds = pl.Series("event_type", names, dtype=pl.Enum(names))
+    user = users.codes(rows["user_id"])
+    events = Events(
+        user=users.order()[user],
+        item=items.codes(rows["item_id"]),
+        kind=rows["event_type"].cast(kinds.dtype).to_physical().to_numpy(),
+        moment=rows["timestamp"].to_physical().to_numpy(),
+    )
+    order = in_order(events, len(users.ids))
+    rule = _broken(order, night)
+    ordered = rows.select("file", "row_number", "timestamp")[order.row].with_columns(rule)
+    ordered.select(
+        pl.Series("user", user[order.row]),
+        pl.Series("item", order.item),
+        kinds.gather(order.kind),
+        "timestamp",
+        "rule",
+        file=_places(ordered["file"], taken),
+    ).write_parquet(target / f"{shard_name(shard)}.parquet", compression="lz4")
+    refused = ordered.filter(pl.col("rule").is_not_null())
+    faults = refused.select("file", "row_number", pl.col("rule").cast(pl.String))
+    good = ordered.filter(pl.col("rule").is_null())
+    return Judged(faults, _count(good, files, night), ordered.height)
+
+
+def _broken(order: Ordered, night: Night) -> pl.Series:
+    """Return the rule that every ordered row breaks, or null; a byte a row."""
+    repeated = repeats(order, np.ones(len(order.row), bool))
+    bots = of_bots(order, ~repeated, night)
+    names = list(USER_RULES)
+    rules = pl.Series("rule", [*names, None], dtype=pl.Enum(names))
+    broken = np.full(len(repeated), len(names), np.uint8)
+    broken[bots], broken[repeated] = names.index("bot"), names.index("duplicate")
+    return rules.gather(broken)
 
 
 def _read(path: Path, taken: Sequence[int], id_types: IdTypes) -> pl.DataFrame:
@@ -80,15 +110,6 @@ def _places(file: pl.Series, taken: Sequence[int]) -> pl.Series:
     places = np.zeros(max(taken, default=0) + 1, np.uint32)
     places[list(taken)] = range(len(taken))
     return pl.Series(places[file.to_numpy()], dtype=pl.UInt32)
-
-
-def _of_bots(rows: pl.DataFrame, is_repeat: pl.Series, night: Night) -> pl.Series:
-    if not is_repeat.any():
-        return of_bots(rows, night)
-    places = (~is_repeat).arg_true()
-    found = of_bots(rows[places], night)
-    nobody = pl.repeat(value=False, n=rows.height, eager=True)
-    return nobody.scatter(places.filter(found), values=True)
 
 
 def _count(good: pl.DataFrame, files: Sequence[LogFile], night: Night) -> pl.DataFrame:

@@ -19,7 +19,8 @@ from data_contracts.why import (
     UserStory,
 )
 from tasks.catalogue import read_catalogue
-from tasks.lake import Night, shard_name
+from tasks.history_shard import is_kept, of_user, users_of_item
+from tasks.lake import Night
 from tasks.segments import read_segments
 from tasks.snapshot import reading
 
@@ -53,13 +54,11 @@ class Published(NamedTuple):
             hive_schema=types,
         )
 
-    def history(self) -> pl.LazyFrame | None:
-        """Return what users have met, or None where the files were tidied up."""
-        shards = range(self.night.config.history.n_user_shards)
-        paths = [self.night.step("history") / f"{shard_name(shard)}.parquet" for shard in shards]
-        if not all(path.is_file() for path in paths):
-            return None
-        return pl.scan_parquet(paths).filter(pl.col("weight") > 0)
+    @property
+    def history(self) -> Path | None:
+        """Folder of what users have met, or None where its files were tidied up."""
+        folder = self.night.step("history")
+        return folder if is_kept(folder) else None
 
 
 def why_user(night: Night, user: str, surface: str | None = None) -> UserStory:
@@ -80,8 +79,8 @@ def why_user(night: Night, user: str, surface: str | None = None) -> UserStory:
         user_id = _parsed(user, top_n, "user_id")
         shown = _of_user(top_n, user_id)
         short = _of_user(published.table("short_lists"), user_id)
-        kept = published.history()
-        met = None if kept is None else _of_user(kept, user_id)
+        kept = published.history
+        met = None if kept is None else of_user(kept, user_id)
         if shown.is_empty() and short.is_empty() and (met is None or met.is_empty()):
             raise ConfigError(
                 f"user must be one that snapshot {manifest.snapshot_id} knows, got {user}"
@@ -272,8 +271,4 @@ def _shown_on(surface: str, rows: pl.DataFrame) -> Listed:
 
 
 def _users_met(published: Published, item_id: Id) -> int | None:
-    history = published.history()
-    if history is None:
-        return None
-    met = history.filter(pl.col("item_id") == pl.lit(item_id)).select(pl.len())
-    return int(met.collect(engine="streaming").item())
+    return None if published.history is None else users_of_item(published.history, item_id)

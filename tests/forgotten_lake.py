@@ -9,7 +9,9 @@ import polars as pl
 
 from data_contracts.report import UserExample
 from tasks.files import sha256_of, write_text
+from tasks.forget_codes import holds_codes
 from tasks.history import build_history
+from tasks.id_codes import codes_folder
 from tasks.ingest import ingest
 from tasks.lake import Night
 from tasks.last_event import keep_last_events
@@ -108,11 +110,25 @@ def naming(lake: Path, ids: Collection) -> list[str]:
 
 
 def table_bytes(lake: Path) -> dict[str, str]:
-    """Return the digests of all files that hold rows of users, in state and in snapshots."""
+    """Return the digests of all files that hold rows of users, in state and in snapshots.
+
+    Codes that stand for users are followed to their names: which code somebody has does not matter.
+    """
     places = [f"state/nights/*/{step}/**/*.*" for step in TABLES] + ["snapshots/*/**/*.*"]
     paths = sorted({path for place in places for path in lake.glob(place) if path.is_file()})
     return {
-        path.relative_to(lake).as_posix(): sha256_of(path)
+        path.relative_to(lake).as_posix(): (
+            _named(lake, path) if holds_codes(path) else sha256_of(path)
+        )
         for path in paths
         if path.name != "manifest.json"
     }
+
+
+def _named(lake: Path, path: Path) -> str:
+    """Digest of ingested events with the ids that codes stand for."""
+    rows = pl.read_parquet(path, glob=False, hive_partitioning=False)
+    names = pl.read_parquet(codes_folder(lake) / path.name)["user_id"]
+    items = pl.read_parquet(codes_folder(lake) / "items.parquet")["item_id"]
+    ids = {"user": names.gather(rows["user"]), "item": items.gather(rows["item"])}
+    return rows.with_columns(**ids).write_json()

@@ -17,6 +17,7 @@ from data_contracts.sample import SampleLake
 from flows.nightly import nightly
 from models.shop import open_shop
 from tasks.files import sha256_of
+from tasks.history_shard import read_history
 from tasks.lake import Night
 from tasks.ledger import read_ledger
 from tasks.registry import fetch_model
@@ -109,7 +110,7 @@ def test_recommendations_recover_the_planted_tastes(lake):
     lists = top_n(lake).filter(pl.col("source") == "model")
     lists = lists.filter(pl.col("rank") <= 5)  # a taste of so small a shop has 15 items
     night = lake.path / "state" / "nights" / f"run_date={lake.second.run_date}"
-    history = pl.read_parquet(night / "history" / "*.parquet")
+    history = read_history(night / "history")
     popular = _number(history["item_id"].value_counts(sort=True)["item_id"].head(5))
     recovered = shop.taste_of_user[
         _number(lists["user_id"]), shop.taste_of_item[_number(lists["item_id"])]
@@ -159,15 +160,16 @@ def test_reasons_are_exact(lake):
     champion = fetch_model(load_config(lake.path / "hoarfrost.toml"), lake.second.champion_version)
     index = {item_id: n for n, item_id in enumerate(champion.item_ids)}
     night = lake.path / "state" / "nights" / f"run_date={lake.second.run_date}"
-    history = pl.read_parquet(night / "history" / "*.parquet").filter(pl.col("weight") > 0)
+    history = read_history(night / "history").filter(pl.col("weight") > 0)
     lists = top_n(lake).filter(pl.col("source") == "model").sample(50, seed=0)
     for row in lists.iter_rows(named=True):
         seen = history.filter(pl.col("user_id") == row["user_id"])
         seen = seen.filter(pl.col("item_id").is_in(champion.item_ids))
-        a = champion.A[[index[item_id] for item_id in seen["item_id"]]]
-        alpha, beta = champion.tempering
+        A = champion.saved.arrays["factors"]
+        a = A[[index[item_id] for item_id in seen["item_id"]]]
+        alpha, beta = champion.saved.arrays["tempering"]
         counts = champion.counts[[index[item_id] for item_id in seen["item_id"]]]
-        terms = seen["weight"].to_numpy() / counts**alpha * (a @ champion.A[index[row["item_id"]]])
+        terms = seen["weight"].to_numpy() / counts**alpha * (a @ A[index[row["item_id"]]])
         terms *= champion.counts[index[row["item_id"]]] ** beta
         best = seen["item_id"][int(terms.argmax())]
         assert row["because_item_id"] == best

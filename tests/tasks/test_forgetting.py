@@ -1,6 +1,7 @@
 """People are forgotten: nothing a lake keeps names them, and it is as if they had never come."""
 
 import json
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -101,7 +102,7 @@ def test_a_night_that_is_run_again_uses_what_is_there(tmp_path, fresh):
     made = fresh(tmp_path)[1]
     forget_people(made.config, NAMES[:2], reason="asked")
     before = table_bytes(tmp_path)
-    written = made.step("history") / "shard-000.parquet"
+    written = made.step("history") / "shard-000" / "users.parquet"
     stamp = written.stat().st_mtime_ns
     log = ingest(made)
     matrices = build_matrices(made, build_history(made, log))
@@ -152,11 +153,13 @@ def test_the_ledger_tells_how_many_and_why(tmp_path, fresh):
 def test_doing_it_again_changes_nothing(tmp_path, fresh):
     """Same bytes, same inodes; without a file the list is enforced on what a backup brought."""
     made = fresh(tmp_path)[1]
-    kept = (made.step("history") / "shard-000.parquet").read_bytes()
+    shard = made.step("history") / "shard-000"
+    shutil.copytree(shard, tmp_path / "backup")
     forget_people(made.config, NAMES, reason="asked")
     again = forget_people(made.config, NAMES, reason="asked")
     assert (again.new, again.rows, again.snapshots) == (0, {}, ())
-    (made.step("history") / "shard-000.parquet").write_bytes(kept)
+    shutil.rmtree(shard)
+    (tmp_path / "backup").rename(shard)
     assert check_forgotten(made.config).found
     assert forget_people(made.config, reason="backup").rows["history"] > 0
     assert check_forgotten(made.config, NAMES).found == ()

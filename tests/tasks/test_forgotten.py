@@ -21,6 +21,7 @@ from tasks.forgotten import (
     with_people,
     write_list,
 )
+from tasks.id_codes import codes_folder
 from tasks.ingest import ingest
 from tests.tiny_lake import SCHEMA, at, good_rows, night, quarantined, write_day
 
@@ -124,4 +125,6 @@ def test_rows_of_forgotten_people_are_counted_and_kept_nowhere(tmp_path, numbers
     assert (manifest.rows, manifest.accepted) == (4, 1)
     assert quarantined(tmp_path) == [("part-0.parquet", 3, "event_type_unknown")]
     kept = pl.read_parquet(strict.step("ingest") / "*.parquet")
-    assert kept["user_id"].to_list() == [stays]
+    assert kept["user"].to_list() == [0]
+    named = pl.read_parquet(codes_folder(tmp_path) / "shard-*.parquet")
+    assert named["user_id"].to_list() == [stays]

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from tasks.history import build_history
+from tasks.history_shard import read_history as read_table
 from tasks.ingest import ingest
 from tasks.lake import shard_name
 from tasks.matrix import MATRICES, build_matrices, load_shard
@@ -60,7 +61,7 @@ def by_hand(cut_hours=None):
 
 def read_history(tonight):
     """All shards in one frame."""
-    return pl.read_parquet(tonight.step("history") / "*.parquet")
+    return read_table(tonight.step("history"))
 
 
 def is_mapped(array):

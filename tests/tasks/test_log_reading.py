@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from data_contracts.errors import ContractViolationError
 from tasks.history import build_history
+from tasks.history_shard import read_history
 from tasks.ingest import ingest
 from tasks.matrix import build_matrices, load_shard
 from tests.tiny_lake import DAY, SCHEMA, at, good_rows, night, quarantined, write_day
@@ -21,7 +22,7 @@ NARROW = SCHEMA | {"user_id": pl.Int32(), "item_id": pl.Int16()}
 def history_after(tonight):
     """Ingest and build; all shards of the history in one frame."""
     build_history(tonight, ingest(tonight))
-    return pl.read_parquet(tonight.step("history") / "*.parquet").sort("user_id", "item_id")
+    return read_history(tonight.step("history")).sort("user_id", "item_id")
 
 
 def numbers(n, day):
@@ -138,7 +139,7 @@ def test_grown_file_takes_the_place_of_what_it_was(tmp_path):
     write_day(tmp_path, good_rows(6))
     tonight = night(tmp_path)
     manifest = build_history(tonight, ingest(tonight))
-    events = pl.read_parquet(tonight.step("history") / "*.parquet")["n_events"]
+    events = read_history(tonight.step("history"))["n_events"]
     assert (manifest.duplicates, int(events.sum())) == (0, 12)
     assert went(manifest) == {
         ("grown", 1): {"replaced": 4},
@@ -173,7 +174,7 @@ def test_repeat_of_a_row_that_is_gone_counts(tmp_path):
     write_day(tmp_path, [("w", "i", "view", at(1))])
     tonight = night(tmp_path)
     manifest = build_history(tonight, ingest(tonight))
-    users = pl.read_parquet(tonight.step("history") / "*.parquet", columns=["user_id"])
+    users = read_history(tonight.step("history"))
     assert sorted(users["user_id"]) == ["u", "v", "w"]
     assert went(manifest)["b", 1] == {"history": 1}
 
@@ -230,7 +231,7 @@ def test_bot_of_two_nights_is_a_bot(tmp_path):
     write_day(tmp_path, good_rows(1))
     tonight = night(tmp_path, **limit)
     manifest = build_history(tonight, ingest(tonight))
-    users = pl.read_parquet(tonight.step("history") / "*.parquet", columns=["user_id"])
+    users = read_history(tonight.step("history"))
     assert sorted(users["user_id"].unique()) == ["u", "u0"]
     assert went(manifest) == {
         ("in-time", 1): {"filtered": 5, "history": 4},

@@ -9,6 +9,7 @@ from data_contracts.config import NightlyConfig
 from data_contracts.errors import ConfigError, ContractViolationError, LakeLockedError
 from data_contracts.interactions import INTERACTION_RULES
 from tasks.history import build_history
+from tasks.history_shard import read_history
 from tasks.ingest import ingest
 from tasks.lock import lake_lock
 from tasks.quarantine_replay import replay_quarantine
@@ -74,8 +75,7 @@ def test_applied_rows_enter_the_next_night_s_history(lake):
     assert [rule for _, _, rule in quarantined(lake)] == ["duplicate", "user_id_missing"]
     tomorrow = night(lake, TOMORROW, events=ALL)
     build_history(tomorrow, ingest(tomorrow))
-    shards = sorted(tomorrow.step("history").glob("*.parquet"))
-    history = pl.concat(pl.read_parquet(shard) for shard in shards)
+    history = read_history(tomorrow.step("history"))
     assert ("u9", "i9") in history.select("user_id", "item_id").rows()
     (again,) = replay_quarantine(config(lake, events=ALL), run_date=DAY).nights
     assert again.would_pass == {}

@@ -117,7 +117,7 @@ def test_integer_ids_are_read_as_numbers(tmp_path):
 
 def test_history_may_have_been_tidied_up(made):
     """Then it is said to be gone, and the lists are still told."""
-    for path in made.step("history").glob("*.parquet"):
+    for path in made.step("history").rglob("*.*"):
         path.unlink()
     story = why_user(night(made.lake, DAY + timedelta(days=1)), "u1")
     assert (story.history_is_kept, story.history, len(story.lists)) == (False, (), 2)
