@@ -5,7 +5,7 @@ Every default lives here and nowhere else. Unknown keys are refused.
 
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -24,6 +24,7 @@ from data_contracts.drift import DriftConfig
 from data_contracts.environment import resolve
 from data_contracts.errors import ConfigError
 from data_contracts.frozen import Frozen
+from data_contracts.model_config import ELSAConfig, ModelConfig, model_kinds
 from data_contracts.publishing import PublishConfig
 from data_contracts.surface import NAME, SegmentsConfig, Share, SurfaceConfig
 from data_contracts.tuning import TuneConfig, check_space
@@ -120,41 +121,6 @@ class HistoryConfig(Frozen):
     """Number of user shards; fixed for the life of a lake."""
 
 
-class ELSAConfig(Frozen):
-    """ELSA (Vančura et al., RecSys 2022), a linear shallow autoencoder."""
-
-    kind: Literal["elsa"] = "elsa"
-    """Which model."""
-    n_factors: PositiveInt | None = None
-    """Rank of the item-item matrix; by default as high as users and items make affordable."""
-    n_epochs: PositiveInt = 20
-    """Most passes over the users."""
-    batch_size: PositiveInt | None = None
-    """Users per step; by default a 16th of them, between 32 and 2048."""
-    learning_rate: PositiveFloat = 0.1
-    """Step size of NAdam."""
-    alpha: Share = 0.1
-    """Inputs are divided by an item's popularity to this power."""
-    beta: Share = 0.1
-    """Scores are multiplied by an item's popularity to this power."""
-    gamma: Share = 0.5
-    """A user's loss counts as the length of their history's vector to this power."""
-    start: Literal["xavier", "spectral", "warm"] = "xavier"
-    """At random, at the singular vectors of the matrix, or at the champion's factors."""
-    output: Literal["linear", "relu"] = "linear"
-    """"relu" is the variant of the authors' later code."""
-    loss: Literal["nmse", "cosine"] = "nmse"
-    """What is lowered; both rank alike."""
-    max_output: PositiveInt | None = None
-    """Items that a step makes outputs for, the batch's and others at random; by default all."""
-    step: Literal["auto", "exact", "dense"] = "auto"
-    """How a linear output's gradient is computed; "auto" takes the cheaper way."""
-    products: Literal["float32", "bfloat16"] = "float32"
-    """Precision of the largest products; "bfloat16" is faster where the GPU has it."""
-    patience: PositiveInt = 5
-    """Epochs without a better validation nDCG@100 before training stops."""
-
-
 class TrainingConfig(Frozen):
     """Where and how the model is trained."""
 
@@ -174,6 +140,8 @@ class TrainingConfig(Frozen):
     """Most users held out of the fit for early stopping."""
     refit: bool = True
     """After judging, fit once more with the held-out days before registering."""
+    max_memory_gb: PositiveFloat | None = None
+    """Most memory of a model of items x items; by default what the machine has free."""
 
 
 class EvaluationConfig(Frozen):
@@ -238,15 +206,6 @@ class MLflowConfig(Frozen):
     """Name in the registry."""
 
 
-ModelConfig = ELSAConfig  # a union by kind as soon as there is a second
-
-
-def model_kinds() -> dict[str, type[Frozen]]:
-    """Return the configuration class of every kind of model."""
-    classes = get_args(ModelConfig) or (ModelConfig,)
-    return {each.model_fields["kind"].default: each for each in classes}
-
-
 class NightlyConfig(Frozen):
     """Everything a night needs to know besides its run date."""
 
@@ -289,6 +248,12 @@ class NightlyConfig(Frozen):
             if unknown := set(surface.seen) - set(self.events):
                 raise ValueError(
                     f"surfaces.{name}.seen must name event types of [events], got {unknown}"
+                )
+        for name, surface in self.surfaces.items():
+            if surface.diversity and not self.model.has_vectors:
+                raise ValueError(
+                    f"surfaces.{name}.diversity needs vectors of items, which a model of kind "
+                    f"{self.model.kind} has not: set it to 0, or choose another kind"
                 )
         check_space(self.tune, model_kinds())
         return self

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from data_contracts.config import NightlyConfig
+from data_contracts.model_config import model_kinds
 
 _HEAD = """\
 # Configuration of a Hoarfrost lake. Every value below is the default: keep what you change.
@@ -33,11 +34,21 @@ def _section(model: BaseModel, path: tuple[str, ...]) -> Iterator[str]:
     for name, value in values.items():
         if not isinstance(value, BaseModel | dict):
             yield _line(name, value, fields[name].description)
+    if path == ("model",):
+        yield from _other_kinds(values["kind"])
     for name, value in values.items():
         if isinstance(value, dict):
             yield from _table(value, (*path, name), fields[name].description)
         elif isinstance(value, BaseModel):
             yield from _section(value, (*path, name))
+
+
+def _other_kinds(kind: str) -> Iterator[str]:
+    yield "# Other kinds, with keys of their own (deploy/models.md):"
+    for name, each in model_kinds().items():
+        if name != kind:
+            keys = ", ".join(key for key in each.model_fields if key != "kind")
+            yield f'# kind = "{name}"  # {keys or "no other key"}'
 
 
 def _table(values: Mapping[str, Any], path: tuple[str, ...], about: str | None) -> Iterator[str]:

@@ -3,18 +3,17 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from data_contracts.config import (
     EvaluationConfig,
-    ModelConfig,
     NightlyConfig,
     TrainingConfig,
-    model_kinds,
 )
 from data_contracts.config_file import read_config
 from data_contracts.config_text import section_text
 from data_contracts.frozen import Frozen
+from data_contracts.model_config import ModelConfig, model_kinds
 from data_contracts.surface import Share
 from data_contracts.tuning import TuneConfig, check_space
 
@@ -30,6 +29,8 @@ class FileTraining(Frozen):
     """Share of users held out of the fit for early stopping and for the search."""
     max_validation_users: PositiveInt = _TRAINING.max_validation_users
     """Most users held out of the fit."""
+    max_memory_gb: PositiveFloat | None = _TRAINING.max_memory_gb
+    """Most memory of a model of items x items; by default what the machine has free."""
 
 
 class FileEvaluation(Frozen):
@@ -84,6 +85,7 @@ def model_file_of(config: NightlyConfig) -> ModelFile:
             device=training.device,
             validation_share=training.validation_share,
             max_validation_users=training.max_validation_users,
+            max_memory_gb=training.max_memory_gb,
         ),
         evaluation=FileEvaluation(fold_in_share=evaluation.fold_in_share),
         tune=config.tune,

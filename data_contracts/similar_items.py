@@ -15,15 +15,22 @@ from data_contracts.table_column import (
 )
 
 SOURCES = ("model", "content")
+BY_VECTORS = "Cosine of the two items' embeddings, or of their texts."
+BY_WEIGHTS = "The model's weight from the item to the similar one, or the cosine of their texts."
 
 
-def similar_items_schema(item_id_type: IdType) -> pa.DataFrameSchema:
-    """Return the contract of similar_items for ids of this type; validate eager frames only."""
+def similar_items_schema(item_id_type: IdType, score: str = BY_VECTORS) -> pa.DataFrameSchema:
+    """Return the contract of similar_items for ids of this type; validate eager frames only.
+
+    Args:
+        item_id_type: of both columns of ids.
+        score: what a score is, in the words of the table's description.
+    """
     columns = {
         "item_id": id_column(item_id_type, "Item the list belongs to, as in the log."),
         "rank": rank_column("Place in the item's list, from 1 (most similar)."),
         "similar_item_id": id_column(item_id_type, "Similar item, as in the log."),
-        "score": score_column("Cosine of the two items' embeddings, or of their texts."),
+        "score": score_column(score),
         "source": text_column(
             "Who likened them: model, or content for an item the model has not met.", *SOURCES
         ),

@@ -58,6 +58,7 @@ Parameter = Annotated[
     Annotated[Range, Tag("range")] | Annotated[Choices, Tag("choices")], Discriminator(_shape)
 ]
 Space = dict[str, Parameter]
+_FACTORS = Choices(choices=(32, 64, 128, 256))
 _DEFAULT_SPACE: dict[str, Space] = {
     "elsa": {
         "learning_rate": Range(low=0.01, high=0.3, log=True),
@@ -66,7 +67,23 @@ _DEFAULT_SPACE: dict[str, Space] = {
         "alpha": Range(low=0.0, high=0.8),
         "beta": Range(low=0.0, high=0.8),
         "gamma": Range(low=0.0, high=1.0),
-    }
+    },
+    "ease": {"l2": Range(low=5.0, high=5000.0, log=True)},
+    "mrf": {"l2": Range(low=0.1, high=100.0, log=True), "alpha": Range(low=0.0, high=1.0)},
+    "edlae": {"l2": Range(low=5.0, high=2000.0, log=True), "dropout": Range(low=0.0, high=0.8)},
+    "sansa": {"l2": Range(low=0.5, high=200.0, log=True)},
+    "item_knn": {"n_neighbours": Range(low=10, high=500, log=True)},
+    "ials": {
+        "n_factors": _FACTORS,
+        "l2": Range(low=0.01, high=100.0, log=True),
+        "weight": Range(low=1.0, high=50.0, log=True),
+    },
+    "bpr": {
+        "n_factors": _FACTORS,
+        "l2": Range(low=0.0001, high=0.1, log=True),
+        "learning_rate": Range(low=0.005, high=0.2, log=True),
+        "n_epochs": Range(low=25, high=300, log=True),
+    },
 }
 
 

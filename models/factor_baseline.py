@@ -1,6 +1,8 @@
 """Matrix factorisation by the package implicit, to compare with: iALS and BPR."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -24,28 +26,63 @@ class IALS:
 
     def encode(self, X: sp.csr_array) -> Float[np.ndarray, "batch n_factors"]:
         """Return the factors u that minimise the weighted square loss of each row."""
-        Y = self.decoder.astype(np.float64)
-        common = Y.T @ Y + self.l2 * np.eye(Y.shape[1])
-        factors = np.zeros((X.shape[0], Y.shape[1]), dtype=np.float32)
-        for user in np.flatnonzero(np.diff(X.indptr)):
-            entries = slice(X.indptr[user], X.indptr[user + 1])
-            own, trust = Y[X.indices[entries]], self.weight * X.data[entries]
-            A = common + own.T @ (own * (trust - 1.0)[:, None])
+        factors = np.zeros((X.shape[0], self.decoder.shape[1]), dtype=np.float32)
+        for user in np.flatnonzero(np.diff(X.indptr)).tolist():
+            A, own, trust = self._normal(X, user)
             factors[user] = np.linalg.solve(A, own.T @ trust)
         return factors
+
+    def parts(self, X: sp.csr_array) -> Iterator[Float[np.ndarray, "n_own n_factors"]]:
+        """Yield for every row what each of its entries adds to encode, float64.
+
+        Reference: Hu, Koren and Volinsky, ICDM 2008, section 5.
+        """
+        for user in range(X.shape[0]):
+            A, own, trust = self._normal(X, user)
+            yield np.linalg.solve(A, own.T * trust).T
+
+    @cached_property
+    def vectors(self) -> Float[np.ndarray, "n_items n_factors"]:
+        """Return the item factors with unit rows."""
+        return _unit_rows(self.decoder)
+
+    def _normal(self, X: sp.csr_array, user: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        entries = slice(X.indptr[user], X.indptr[user + 1])
+        own = self._wide[X.indices[entries]]
+        trust = self.weight * X.data[entries].astype(np.float64)
+        return self._common + own.T @ (own * (trust - 1.0)[:, None]), own, trust
+
+    @cached_property
+    def _wide(self) -> np.ndarray:
+        return self.decoder.astype(np.float64)
+
+    @cached_property
+    def _common(self) -> np.ndarray:
+        return self._wide.T @ self._wide + self.l2 * np.eye(self._wide.shape[1])
 
 
 @dataclass(frozen=True)
 class BPR:
     """BPR; a row is read as the users of training with such a history were fitted."""
 
-    decoder: Float[np.ndarray, "n_items n_factors"]
+    decoder: Float[np.ndarray, "n_items n_factors"]  # rows of zeros: items that are not known
     projection: Float[np.ndarray, "n_factors n_factors"]  # from the mean item of a row to a user
     consumes: ClassVar[str] = "binary matrix"
 
     def encode(self, X: sp.csr_array) -> Float[np.ndarray, "batch n_factors"]:
         """Return user factors, float32."""
         return mean_items(X, self.decoder) @ self.projection
+
+    def parts(self, X: sp.csr_array) -> Iterator[Float[np.ndarray, "n_own n_factors"]]:
+        """Yield for every row what each of its entries adds to encode."""
+        for user in range(X.shape[0]):
+            own = self.decoder[X.indices[X.indptr[user] : X.indptr[user + 1]]]
+            yield own @ self.projection / np.float32(max(own.any(axis=1).sum(), 1))
+
+    @cached_property
+    def vectors(self) -> Float[np.ndarray, "n_items n_directions"]:
+        """Return the item factors, without the bias, with unit rows."""
+        return _unit_rows(self.decoder[:, :-1])
 
 
 def fit_ials(
@@ -118,10 +155,19 @@ def fit_bpr(
 def mean_items(
     X: sp.csr_array, Y: Float[np.ndarray, "n_items n_factors"]
 ) -> Float[np.ndarray, "batch n_factors"]:
-    """Return the mean factors of each row's items, zeros for an empty row."""
+    """Return the mean factors of each row's items, zeros for an empty row.
+
+    Items without factors are not counted.
+    """
     ones = sp.csr_array((np.ones(X.nnz, np.float32), X.indices, X.indptr), shape=X.shape)
-    n_own = np.maximum(np.diff(X.indptr), 1).astype(np.float32)
+    counted: np.ndarray = np.any(Y, axis=1).astype(np.float32)
+    n_own = np.maximum(np.asarray(ones @ counted), 1.0)
     return np.asarray(ones @ Y, dtype=np.float32) / n_own[:, None]
+
+
+def _unit_rows(Y: np.ndarray) -> np.ndarray:
+    length = np.sqrt(np.einsum("ij,ij->i", Y, Y))[:, None]
+    return np.asarray(Y / np.where(length > 0.0, length, 1.0), dtype=np.float32)
 
 
 def _stacked(X: Rows) -> sp.csr_array:

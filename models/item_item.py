@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 
 from models.ranking import Block, rank_users
 
-_LEAST = float(np.finfo(np.float32).smallest_subnormal)
+LEAST = float(np.finfo(np.float32).smallest_subnormal)  # of the positive scores
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,14 @@ class ItemItem:
         return self.B.nbytes
 
     def scores(self, X: sp.csr_array) -> Float[np.ndarray, "batch n_items"]:
-        """Return X B, float32."""
-        return np.asarray(X.astype(self.B.dtype) @ self.B, dtype=np.float32)
+        """Return X B, float32; items of X beyond B are unknown: they add and score 0."""
+        B, rows = np.asarray(self.B), narrowed(X, len(self.B))
+        known = np.asarray(rows.astype(B.dtype) @ B, dtype=np.float32)
+        if rows is X:
+            return known
+        scores = np.zeros(X.shape, dtype=np.float32)
+        scores[:, : len(B)] = known
+        return scores
 
 
 @dataclass(frozen=True)
@@ -45,14 +51,22 @@ class SparseItemItem:
         return sum(each.data.nbytes + each.indices.nbytes + each.indptr.nbytes for each in parts)
 
     def scores(self, X: sp.csr_array) -> sp.csr_array:
-        """Return X B, shape (batch, n_items), float32; items without an entry score 0."""
-        X = sp.csr_array(X.astype(np.float32))
-        S = X @ self.left
+        """Return X B, shape (batch, n_items), float32; items without an entry score 0.
+
+        Items of X beyond B are unknown: they add nothing and score 0.
+        """
+        known = sp.csr_array(narrowed(X, self.left.shape[0]).astype(np.float32))
+        S = sp.csr_array(known @ self.left)
+        S.sort_indices()  # sums are made in the order of items, here and below
         if self.right is not None:
-            S = S @ self.right + X
-        S = sp.csr_array(S)
-        S.sort_indices()
-        return S
+            S = sp.csr_array(S @ self.right + known)
+            S.sort_indices()
+        return sp.csr_array((S.data, S.indices, S.indptr), shape=X.shape)
+
+
+def narrowed(X: sp.csr_array, n_items: int) -> sp.csr_array:
+    """Return the first columns of X, X itself if it has no others."""
+    return X if X.shape[1] == n_items else sp.csr_array(X[:, :n_items])
 
 
 def rank_similar(
@@ -82,5 +96,5 @@ def rank_similar(
         shape=(len(wanted), n_items),
     )
     return rank_users(
-        model, itself, seen=itself, eligible=eligible, k=k, min_score=_LEAST, block_size=block_size
+        model, itself, seen=itself, eligible=eligible, k=k, min_score=LEAST, block_size=block_size
     )

@@ -4,7 +4,7 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Int
 
-from models.item_item import ItemItem, SparseItemItem
+from models.item_item import ItemItem, SparseItemItem, narrowed
 from models.selection import compiled
 
 
@@ -19,7 +19,7 @@ def explain_item_item(
 
     Args:
         model: fitted.
-        X: histories with weights, shape (batch, n_items), sorted indices.
+        X: histories with weights, shape (batch, at least n_items), sorted indices.
         items: lists of unseen items, padded with -1.
 
     Returns:
@@ -29,8 +29,9 @@ def explain_item_item(
     because = np.full(items.shape, -1, dtype=np.int32)
     largest, total = np.zeros(items.shape), np.zeros(items.shape)
     found = because, largest, total
+    X = narrowed(X, (model.B if isinstance(model, ItemItem) else model.left).shape[0])
     if isinstance(model, ItemItem):
-        _explain_dense(model.B, X.indptr, X.indices, X.data, items, *found)
+        _explain_dense(np.asarray(model.B), X.indptr, X.indices, X.data, items, *found)
     else:
         right = sp.eye_array(X.shape[1], dtype=np.float32, format="csr")
         right = right if model.right is None else model.right

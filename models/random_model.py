@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 
 @dataclass(frozen=True)
@@ -13,12 +13,14 @@ class RandomModel:
 
     n_items: int
     seed: int
+    known: Bool[np.ndarray, " n_items"] | None = None  # others are no part of a history
 
     def scores(self, X: sp.csr_array) -> Float[np.ndarray, "batch n_items"]:
         """Return scores in [0, 1), float32."""
         seed = _mixed(np.full(1, self.seed, np.uint64))  # an array: it wraps around in silence
         item = _mixed(np.arange(self.n_items, dtype=np.uint64) ^ seed)
-        starts = np.append(np.zeros(1, np.uint64), np.cumsum(item[X.indices]))
+        counted = item if self.known is None else np.where(self.known, item, np.uint64(0))
+        starts = np.append(np.zeros(1, np.uint64), np.cumsum(counted[X.indices]))
         user = starts[X.indptr[1:]] - starts[X.indptr[:-1]]  # modulo 2^64: any order of the items
         bits = _mixed(_mixed(user)[:, None] ^ item)
         return (bits >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)

@@ -18,6 +18,7 @@ from data_contracts.top_n import SHORT_REASONS
 from models.list_contract import Lists, Terms, violations
 from tasks.lake import Night
 from tasks.matrix import load_shard
+from tasks.registry import fetch_model
 from tasks.rules import SurfaceRules, load_rules, rules_of_users
 from tasks.steps import run_step
 from tasks.surface_file import surface_path
@@ -59,7 +60,7 @@ def _check(
     night: Night, matrices: MatrixManifest, snapshot: SnapshotManifest, _staging: Path, key: str
 ) -> CheckManifest:
     item_ids = item_universe(night, matrices)
-    known = item_ids.is_in(_embedded_items(night).implode()).to_numpy()
+    known = _known_items(night, snapshot, item_ids)
     found = dict.fromkeys(RULES, 0)
     users = 0
     for surface in night.config.surfaces:
@@ -77,9 +78,14 @@ def _check(
     return CheckManifest(step="check", run_date=night.run_date, key=key, rules=found, users=users)
 
 
-def _embedded_items(night: Night) -> pl.Series:
+def _known_items(night: Night, snapshot: SnapshotManifest, item_ids: pl.Series) -> np.ndarray:
+    """Return which items the model knows: those with a vector, by its counts if none has one."""
     embeddings = night.step("materialise") / "item_embeddings" / "*.parquet"
-    return pl.scan_parquet(embeddings).select("item_id").collect()["item_id"]
+    embedded = pl.scan_parquet(embeddings).select("item_id").collect()["item_id"]
+    if len(embedded):
+        return item_ids.is_in(embedded.implode()).to_numpy()
+    counts = fetch_model(night.config, snapshot.model_version).counts
+    return np.pad(np.asarray(counts) > 0, (0, len(item_ids) - len(counts)))
 
 
 def _terms(

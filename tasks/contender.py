@@ -1,4 +1,4 @@
-"""A factor model laid over tonight's vocabulary, ready to be ranked with."""
+"""A model laid over tonight's vocabulary, ready to be ranked with."""
 
 import logging
 from pathlib import Path
@@ -10,23 +10,35 @@ import scipy.sparse as sp
 
 from data_contracts.errors import ContractViolationError
 from models.elsa import ELSA
+from models.fitted_model import FittedModel, item_vectors, laid_over, topped_up
+from models.ranking import FactorModel, ScoreModel
 from tasks.lake import Night
-from tasks.logged_model import PARTS
 from tasks.registry import RegisteredModel
+from tasks.saved_model import SavedModel, read_model
 
 logger = logging.getLogger(__name__)
 
 
 class Contender(NamedTuple):
-    """A model and the items it knows; rows of unknown items are zero, so they add nothing."""
+    """A model and the items it knows; unknown items of a history add nothing."""
 
-    model: ELSA
+    model: FittedModel
     known: np.ndarray  # (n_items,) bool
     counts: np.ndarray  # (n_items,) users per item in training
 
     def usable(self, X: sp.csr_array) -> np.ndarray:
         """Tell for every row whether it holds an item the model knows; shape (n_users,)."""
         return np.asarray(X @ self.known.astype(np.float32)) > 0
+
+    @property
+    def judged(self) -> FactorModel | ScoreModel:
+        """What ranks all known items in a judgement: a sparse model is topped up by popularity."""
+        return topped_up(self.model, self.counts)
+
+    @property
+    def vectors(self) -> np.ndarray | None:
+        """Vectors of the items, unit rows for known ones; None if the model has none."""
+        return item_vectors(self.model)
 
 
 def from_arrays(
@@ -40,23 +52,32 @@ def from_arrays(
         tempering: the exponents alpha and beta it was trained with.
         n_items: size of the vocabulary.
     """
-    known = np.zeros(n_items, dtype=bool)
-    known[: len(counts)] = counts > 0
-    factors = np.zeros((n_items, A.shape[1]), dtype=np.float32)
-    factors[: len(A)] = A * known[: len(A), None]
+    alpha, beta = tempering.tolist()
+    return from_model(ELSA(A, counts[: len(A)], alpha, beta), counts, n_items=n_items)
+
+
+def from_model(model: FittedModel, counts: np.ndarray, *, n_items: int) -> Contender:
+    """Return the contender of a model over the first items of a vocabulary of n_items.
+
+    Args:
+        model: over n_first items.
+        counts: users who had the item in training, shape (n_first,).
+        n_items: size of the vocabulary.
+    """
     all_counts = np.zeros(n_items, dtype=np.int64)
     all_counts[: len(counts)] = counts
-    alpha, beta = tempering.tolist()
-    return Contender(ELSA(factors, all_counts, alpha, beta), known, all_counts)
+    known = all_counts > 0
+    return Contender(laid_over(model, known), known, all_counts)
+
+
+def from_saved(saved: SavedModel, *, n_items: int) -> Contender:
+    """Return the contender of a kept model over the first items of a vocabulary of n_items."""
+    return from_model(saved.model, saved.counts, n_items=n_items)
 
 
 def from_step(night: Night, fit: str, n_items: int) -> Contender:
     """Return the contender of one of tonight's fits ("judged" or "final")."""
-    folder = night.step("train")
-    arrays = (
-        np.load(folder / f"{fit}.{part}.npy", mmap_mode="r", allow_pickle=False) for part in PARTS
-    )
-    return from_arrays(*arrays, n_items=n_items)
+    return from_saved(read_model(night.step("train"), fit), n_items=n_items)
 
 
 def from_registry(registered: RegisteredModel, item_ids: pl.Series, lake: Path) -> Contender:
@@ -70,4 +91,4 @@ def from_registry(registered: RegisteredModel, item_ids: pl.Series, lake: Path) 
             f"version {registered.version} has another vocabulary than the lake {lake}: "
             "is the registry shared with another lake?"
         )
-    return from_arrays(registered.A, registered.counts, registered.tempering, n_items=len(item_ids))
+    return from_saved(registered.saved, n_items=len(item_ids))

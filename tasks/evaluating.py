@@ -12,15 +12,18 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from data_contracts.config import ModelConfig
 from data_contracts.evaluation import Evaluation, Figure
+from data_contracts.model_config import ModelConfig
 from data_contracts.model_file import ModelFile
 from models.elsa_state import TrainingState
+from models.fitted_model import FittedModel, topped_up
 from models.metric import estimate
+from models.model_arrays import arrays_of
 from models.ranking import FactorModel
 from tasks.device import choose_device
-from tasks.fitting import FitData, fit_model, hold_out_users
+from tasks.fitting import FitData, configured_epochs, fit_model, hold_out_users
 from tasks.fixed_split import AskedRows, TrainRows, read_test, read_train
+from tasks.model_memory import refuse_large_model
 from tasks.tuning import prepare_search, run_search, tuned
 from tasks.validated_fit import find_best_epoch, log_epoch
 
@@ -61,12 +64,14 @@ def evaluate_files(train: Path, test: Path, file: ModelFile, storage: Path) -> E
     rows = read_train(train)
     asked = read_test(test, rows)  # before the fit: its faults would be found hours later
     device = choose_device(file.training.device)
+    refuse_large_model(file.model, rows.X.shape[1], file.training_config)
     choice = choose_model(rows.X, file, storage, device=device)
     started = time.monotonic()
     model = _fit(rows.X, choice, seed=file.seed, device=device)
     seconds = time.monotonic() - started
+    ranked = topped_up(model, np.bincount(rows.X.indices, minlength=rows.X.shape[1]))
     estimates = estimate(
-        model, fold_in=rows.X[asked.user], target=asked.target, n_targets=asked.n_targets
+        ranked, fold_in=rows.X[asked.user], target=asked.target, n_targets=asked.n_targets
     )
     figures = {name: _figure(mean, error) for name, (mean, error) in estimates.items()}
     return _evaluation(
@@ -91,19 +96,21 @@ def choose_model(X: sp.csr_array, file: ModelFile, storage: Path, *, device: str
             tuning.validation_users, tuning.best_params, len(tuning.trials), tuning.study,
             time.monotonic() - started,
         )  # fmt: skip
+    if not file.model.stops_early:  # nothing is left to choose
+        return Choice(file.model, configured_epochs(file.model), None, 0, {}, 0, None, 0.0)
     data = hold_out_users(
         X, file.training_config, fold_in_share=file.evaluation.fold_in_share, seed=file.seed
     )
     if data.validation is None:
         logger.warning("nobody can be held out of %d users: all epochs are run", X.shape[0])
-        return Choice(file.model, file.model.n_epochs, None, 0, {}, 0, None, 0.0)
+        return Choice(file.model, configured_epochs(file.model), None, 0, {}, 0, None, 0.0)
     best = find_best_epoch(data, file.model, seed=file.seed, device=device, label="validation")
     n_users = data.validation[0].shape[0]
     seconds = time.monotonic() - started
     return Choice(file.model, best.n_epochs, best.ndcg, n_users, {}, 0, None, seconds)
 
 
-def _fit(X: sp.csr_array, choice: Choice, *, seed: int, device: str) -> FactorModel:
+def _fit(X: sp.csr_array, choice: Choice, *, seed: int, device: str) -> FittedModel:
     def on_epoch(epoch: int, metrics: dict[str, float], _state: TrainingState) -> None:
         log_epoch("all rows", epoch, choice.n_epochs, metrics)
 
@@ -132,25 +139,39 @@ def _evaluation(
 
 
 def _rules(n_items: int, choice: Choice) -> dict[str, str]:
-    if choice.validation_users:
-        chosen = f"nDCG@100 of {choice.validation_users} users held out of train chose"
-    else:
-        chosen = "nobody could be held out of train; the configuration gives"
-    what = "hyper-parameters and number of epochs" if choice.searched else "the number of epochs"
     return {
         "recall": _RECALL,
         "items": f"the {n_items} items of train; test items not in train stay targets, as misses",
         "masking": _MASKING,
-        "choice": f"{chosen} {what}; the final fit takes all rows of train",
+        "choice": f"{_chosen(choice)}; the final fit takes all rows of train",
         "errors": _ERRORS,
     }
+
+
+def _chosen(choice: Choice) -> str:
+    """Say in words who chose what."""
+    searched, epochs = bool(choice.searched), choice.model.stops_early
+    if not searched and not epochs:
+        return "nothing was chosen, the model stands as it is configured"
+    if choice.validation_users:
+        chosen = f"nDCG@100 of {choice.validation_users} users held out of train chose"
+    else:
+        chosen = "nobody could be held out of train; the configuration gives"
+    what = ["hyper-parameters"] * searched + ["number of epochs"] * epochs
+    return f"{chosen} {'the ' * (not searched)}{' and '.join(what)}"
 
 
 def _figure(mean: float, error: float) -> Figure:
     return Figure(mean=mean, standard_error=None if math.isnan(error) else error)
 
 
-def _digest(model: FactorModel, X: sp.csr_array) -> str:
+def _digest(model: FittedModel, X: sp.csr_array) -> str:
+    if not isinstance(model, FactorModel):
+        form, arrays, parameters = arrays_of(model)
+        digester = hashlib.sha256(f"{form} {sorted(parameters.items())}".encode())
+        for array in arrays.values():
+            digester.update(np.ascontiguousarray(array).tobytes())
+        return digester.hexdigest()[:16]
     digester = hashlib.sha256(np.ascontiguousarray(model.decoder).tobytes())
     digester.update(np.ascontiguousarray(model.encode(X[:_ROWS_IN_DIGEST])).tobytes())
     return digester.hexdigest()[:16]

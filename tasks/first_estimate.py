@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 
+from data_contracts.model_config import ELSAConfig
 from data_contracts.plan import Expected, Range
 from models.elsa import usual_batch_size, usual_rank
 from models.ranking_engine import BUDGET
@@ -74,7 +75,7 @@ def first_memory(night: Night, expected: Expected) -> dict[str, Range]:
 def model_rank(night: Night, expected: Expected) -> Range | None:
     """Return the number of factors, or None where the model is none that is known here."""
     model = night.config.model
-    if model.kind != "elsa":
+    if not isinstance(model, ELSAConfig):
         return None
     if model.n_factors is not None:
         return Range(low=model.n_factors, high=model.n_factors)
@@ -110,11 +111,12 @@ def _products(night: Night, expected: Expected, rank: Range) -> dict[str, Range]
     )
     judged = min(config.evaluation.max_users / max(users.high, 1), 1.0)
     return {
-        "train": epoch.times(1, config.model.n_epochs * fits),
+        "train": epoch.times(1, getattr(config.model, "n_epochs", 1) * fits),
         "judge": scored.times(0, 3 * judged),
         "materialise": scored.times(0.5 * len(config.surfaces), 4 * len(config.surfaces)),
     }
 
 
 def _batch(night: Night, users: float) -> int:
-    return int(night.config.model.batch_size or usual_batch_size(max(int(users), 1)))
+    given = getattr(night.config.model, "batch_size", None)
+    return int(given or usual_batch_size(max(int(users), 1)))

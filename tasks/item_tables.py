@@ -7,7 +7,8 @@ import numpy as np
 import polars as pl
 
 from data_contracts.item_embeddings import item_embeddings_schema
-from data_contracts.similar_items import similar_items_schema
+from data_contracts.similar_items import BY_VECTORS, BY_WEIGHTS, similar_items_schema
+from models.fitted_model import item_vectors, likens_items, rank_neighbours
 from models.ranking import rank_items
 from tasks.contender import Contender
 from tasks.content import ContentVectors
@@ -30,10 +31,12 @@ def write_similar_items(
 ) -> int:
     """Write the available items most similar to every item; return the rows.
 
-    Items the champion knows are likened by its embeddings, others by what the catalogue says.
+    Items the champion knows are likened by its embeddings, or its weights where it has none;
+    others, and all of them where the champion likens no items, by what the catalogue says.
     """
     rows = 0
-    with TableWriter(path, similar_items_schema(id_type(item_ids))) as writer:
+    score = BY_VECTORS if item_vectors(champion.model) is not None else BY_WEIGHTS
+    with TableWriter(path, similar_items_schema(id_type(item_ids), score)) as writer:
         for sources, items, scores, source in _neighbours(champion, content, available, n_similar):
             place, column = np.nonzero(items >= 0)
             frame = pl.DataFrame(
@@ -52,15 +55,15 @@ def write_similar_items(
 def _neighbours(
     champion: Contender, content: ContentVectors | None, available: np.ndarray, n_similar: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, str]]:
-    known = np.flatnonzero(champion.known)
-    eligible = available & champion.known
-    for block, items, scores in rank_items(
-        champion.model.A, k=n_similar, eligible=eligible, sources=known
+    likened = champion.known & likens_items(champion.model)
+    known = np.flatnonzero(likened)
+    for block, items, scores in rank_neighbours(
+        champion.model, k=n_similar, eligible=available & champion.known, sources=known
     ):
         yield known[block], items, scores, "model"
     if content is None:
         return
-    new = np.flatnonzero(content.known & ~champion.known)
+    new = np.flatnonzero(content.known & ~likened)
     for block, items, scores in rank_items(
         content.V, k=n_similar, eligible=available & content.known, sources=new
     ):
@@ -71,9 +74,13 @@ def _neighbours(
 def write_item_embeddings(
     path: Path, champion: Contender, *, item_ids: pl.Series, model_version: str
 ) -> int:
-    """Write the unit vector of every known item; return the rows."""
-    A, counts = champion.model.A, champion.counts
-    known = np.flatnonzero(champion.known)
+    """Write the unit vector of every known item; return the rows, none without vectors."""
+    A, counts = champion.vectors, champion.counts
+    if A is None:
+        A = np.empty((len(item_ids), 1), dtype=np.float32)  # an empty table needs a width
+        known = np.empty(0, dtype=np.int64)
+    else:
+        known = np.flatnonzero(champion.known)
     schema = item_embeddings_schema(id_type(item_ids), A.shape[1])
     with TableWriter(path, schema) as writer:
         for start in range(0, len(known), _BLOCK):

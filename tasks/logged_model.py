@@ -16,18 +16,19 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import Array
 
+from models.fitted_model import item_vectors
 from tasks.files import digest, empty_folder, sha256_of
 from tasks.lake import Night
+from tasks.saved_model import COUNTS, SavedModel, read_model
 
-PARTS = ("factors", "counts", "tempering")
-ArrayFiles = dict[str, Path]  # part -> npy file
+ModelFiles = dict[str, Path]  # name -> file of a kept model
 _MODELS = "models:/"
 _DIGEST_TAG = "hoarfrost.digest"
 _PYFUNC = Path(__file__).with_name("recommender_pyfunc.py")
 
 
-def log_model(night: Night, run_id: str, files: ArrayFiles, item_ids: pl.Series) -> str:
-    """Log the pyfunc and its embeddings to a run; return the URI of the logged model.
+def log_model(night: Night, run_id: str, files: ModelFiles, item_ids: pl.Series) -> str:
+    """Log the pyfunc and its embeddings, if it has any; return the URI of the logged model.
 
     A model that this run has logged before is used again; one that a kill left half-logged is
     deleted.
@@ -35,7 +36,7 @@ def log_model(night: Night, run_id: str, files: ArrayFiles, item_ids: pl.Series)
     Args:
         night: names the staging folder.
         run_id: the training's run.
-        files: factors (n_items, n_factors), counts (n_items,) and tempering (2,) as npy.
+        files: of the kept model, as model_files names them; all in one folder.
         item_ids: ids in index order, shape (n_items,).
     """
     staging = empty_folder(night.state / "staging" / "logged_model")
@@ -46,11 +47,14 @@ def log_model(night: Night, run_id: str, files: ArrayFiles, item_ids: pl.Series)
     logged = _logged_before(MlflowClient(), run_id, content)
     if logged is not None:
         return logged
-    write_embeddings(staging / "embeddings", files, item_ids)
+    path = files[COUNTS]
+    saved = read_model(path.parent, path.name.partition(".")[0])
+    has_vectors = write_embeddings(staging / "embeddings", saved, item_ids)
     example = [item_ids.head(1).to_list(), item_ids.head(2).to_list()]
     with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # hints are left out: the signature rules
-        mlflow.log_artifacts(str(staging / "embeddings"), "embeddings")
+        if has_vectors:
+            mlflow.log_artifacts(str(staging / "embeddings"), "embeddings")
         info = mlflow.pyfunc.log_model(
             name="recommender",
             python_model=str(_PYFUNC),
@@ -94,25 +98,31 @@ def _signature(id_type: pl.DataType) -> ModelSignature:
     )
 
 
-def write_embeddings(folder: Path, files: ArrayFiles, item_ids: pl.Series) -> None:
+def write_embeddings(folder: Path, saved: SavedModel, item_ids: pl.Series) -> bool:
     """Write the vectors of all items that somebody had, as Parquet and as npy with its ids.
 
     Args:
         folder: gets item_embeddings.parquet, and item_embeddings.npy (float32, a row per
             item) beside item_ids.json (the same order).
-        files: factors (n_items, n_factors) and counts (n_items,) as npy.
+        saved: the model.
         item_ids: ids in index order, shape (n_items,).
+
+    Returns:
+        Whether the model has vectors; if not, nothing is written.
     """
+    vectors = item_vectors(saved.model)
+    if vectors is None:
+        return False
     folder.mkdir(parents=True)
-    counts = np.load(files["counts"], allow_pickle=False)
-    known = np.flatnonzero(counts > 0)
-    A = np.load(files["factors"], mmap_mode="r", allow_pickle=False)[known]
+    known = np.flatnonzero(saved.counts > 0)
+    A = vectors[known]
     known_ids = item_ids[known]
     columns = {
         "item_id": known_ids,
         "vector": pl.Series(A, dtype=pl.Array(pl.Float32, A.shape[1])),
-        "n_interactions": counts[known],
+        "n_interactions": np.asarray(saved.counts[known]),
     }
     pl.DataFrame(columns).write_parquet(folder / "item_embeddings.parquet")
     np.save(folder / "item_embeddings.npy", A, allow_pickle=False)
     (folder / "item_ids.json").write_text(json.dumps(known_ids.to_list()), encoding="utf-8")
+    return True

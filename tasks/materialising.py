@@ -15,6 +15,7 @@ from data_contracts.manifests import (
     PromoteManifest,
     SnapshotManifest,
 )
+from models.fitted_model import likens_items
 from tasks import contender
 from tasks.catalogue import catalogue_fingerprint
 from tasks.config_digest import whole_config_digest
@@ -124,8 +125,8 @@ def gather_sources(night: Night, matrices: MatrixManifest, stamp: Stamp) -> Sour
     item_ids = item_universe(night, matrices)
     registered = fetch_model(night.config, stamp.model_version)
     champion = contender.from_registry(registered, item_ids, night.lake)
-    content = None  # read only if there is an item that the model does not know
-    if not champion.known.all():
+    content = None  # read only if there is an item that the model does not know, or liken
+    if not champion.known.all() or not likens_items(champion.model):
         content = content_vectors(night, item_ids, seed=night.config.seed)
     champion = champion._replace(known=champion.known & ~retired_mask(night, len(item_ids)))
     segments = read_segments(night)

@@ -103,8 +103,8 @@ def lay_ground(
         night: says where the catalogue lies.
         matrices: of the night.
         held_out: the judged users.
-        judged: the challenger; its counts are the popularity of training, its factors tell items
-            apart for the diversity of all models.
+        judged: the challenger; its counts are the popularity of training, its vectors tell
+            items apart for the diversity of all models; without any that is not measured.
         item_ids: the vocabulary, in index order.
     """
     code, names = _categories(night, item_ids, judged.counts)
@@ -114,7 +114,7 @@ def lay_ground(
     catalogue = Catalogue(
         counts=judged.counts, n_users=n_users,
         category=_most_met(code, names, _MOST_CATEGORIES)[0] if names else None,
-        embedding=judged.model.A,
+        embedding=judged.vectors,
     )  # fmt: skip
     segmentations = {
         "activity, items shown": activity_segment(np.diff(held_out.fold_in.indptr)),
@@ -138,7 +138,7 @@ def measure_contender(ground: Ground, contender: Contender, *, device: str = "cp
         contender: scores the fold-in.
         device: torch device that makes the lists; they are the same on all.
     """
-    measured = _measured(ground, contender.model, contender.known, device=device)
+    measured = _measured(ground, contender.judged, contender.known, device=device)
     unserved = ~contender.usable(ground.held_out.fold_in)
     return measured._replace(values=measured.values | {FALLBACK: unserved.astype(np.float64)})
 

@@ -1,5 +1,6 @@
 """Tonight's lists of one surface, block by block: the model, the rules, then what fills gaps."""
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -11,8 +12,8 @@ import polars as pl
 import scipy.sparse as sp
 
 from models.content import ContentModel
-from models.explanation import explain
-from models.ranking import FactorModel, rank_users
+from models.fitted_model import explain_lists, lowest_listed
+from models.ranking import FactorModel, ScoreModel, rank_users
 from models.rerank import rerank, rotation_noise
 from tasks.contender import Contender
 from tasks.content import ContentVectors
@@ -22,6 +23,7 @@ from tasks.tiers import SOURCES, Tiers
 from tasks.universe import widened
 from tasks.user_shards import shards_of
 
+logger = logging.getLogger(__name__)
 _HASHES = 2**31 - 1  # values of the hash behind rotation
 MODEL, CONTENT, IN_SEGMENT, POPULAR = (
     SOURCES.index(each) for each in ("model", "content", "popular_in_segment", "popular")
@@ -94,17 +96,37 @@ class Ranker:
         for tier in self.rules.surface.fallback:
             if not lists.are_full:
                 self._fall_back(tier, block, lists)
-        model = self.champion.model
         listed = np.where(source == MODEL, items, -1)
-        because, share = explain(model.A, model.temper(block.X), listed)
+        because, share = explain_lists(self.champion.model, block.X, listed)
         return Ranked(items, scores, source, because, share, lists.short_reasons())
 
     @property
     def _depth(self) -> int:
         """How many candidates the model names for every user."""
         surface = self.rules.surface
-        chooses = surface.diversity or surface.rotation or self._capped
+        chooses = self._diversity or surface.rotation or self._capped
         return min(surface.n_top * (surface.pool if chooses else 1), len(self.item_ids))
+
+    @cached_property
+    def _vectors(self) -> np.ndarray | None:
+        return self.champion.vectors
+
+    @cached_property
+    def _diversity(self) -> float:
+        """The surface's diversity, 0 where the champion has no vectors to tell items apart by."""
+        diversity = self.rules.surface.diversity
+        if diversity and self._vectors is None:
+            logger.warning(
+                "surface %s: the champion has no vectors of items, so lists are not made diverse",
+                self.rules.name,
+            )
+            return 0.0
+        return diversity
+
+    @cached_property
+    def _min_score(self) -> float | None:
+        limits = (self.rules.surface.min_score, lowest_listed(self.champion.model))
+        return max((each for each in limits if each is not None), default=None)
 
     @property
     def _capped(self) -> bool:
@@ -114,11 +136,16 @@ class Ranker:
         eligible = self.rules.eligible & self.champion.known
         return self._ranked(
             self.champion.model, block, eligible, k, boost=self.rules.boost,
-            min_score=self.rules.surface.min_score, device=self.device,
+            min_score=self._min_score, device=self.device,
         )  # fmt: skip
 
     def _ranked(
-        self, model: FactorModel, block: Block, eligible: np.ndarray, k: int, **more: Any
+        self,
+        model: FactorModel | ScoreModel,
+        block: Block,
+        eligible: np.ndarray,
+        k: int,
+        **more: Any,
     ) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
         group, hidden, allowed = block.rules
         return rank_users(
@@ -155,7 +182,7 @@ class Ranker:
             )  # fmt: skip
         return rerank(
             items, scores, n=surface.n_top, category=self.rules.category, caps=self.rules.caps,
-            noise=noise, diversity=surface.diversity, vectors=self.champion.model.A,
+            noise=noise, diversity=self._diversity, vectors=self._vectors,
         )  # fmt: skip
 
     def _give_places_to_content(self, block: Block, lists: OpenLists) -> None:

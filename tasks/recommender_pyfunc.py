@@ -5,6 +5,7 @@ working whatever becomes of the package.
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +16,30 @@ from mlflow.exceptions import MlflowException
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 ROWS = 65536  # items scored at once: all in float64 would be twice the model
+BEFORE_KINDS: dict[str, Any] = {
+    "form": "elsa",
+    "parameters": {},
+}  # what a training said before it wrote it down
+Arrays = dict[str, np.ndarray]
+Scores = Callable[[np.ndarray], np.ndarray]  # of the items of a history to those of all items
 
 
 class Recommender(PythonModel):
     """Recommend items for a list of item ids; unknown ids are passed over."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Open factors, shape (n_items, n_factors) with unit rows, memory-mapped."""
-        artifacts = context.artifacts
-        self.A = np.load(artifacts["factors"], mmap_mode="r", allow_pickle=False)
-        counts = np.load(artifacts["counts"], mmap_mode="r", allow_pickle=False)
-        alpha, beta = np.load(artifacts["tempering"], allow_pickle=False)
-        self.known = counts > 0
-        powers = np.maximum(counts, 1).astype(np.float64)
-        self.input_scale = (powers**-alpha).astype(np.float32)
-        self.output_scale = (powers**beta).astype(np.float32)
-        item_ids = Path(artifacts["item_ids"]).read_text(encoding="utf-8")
-        self.item_ids: list[str | int] = json.loads(item_ids)
+        """Open the arrays of the model, memory-mapped, and what says how they score."""
+        files = {name: Path(path) for name, path in context.artifacts.items()}
+        self.item_ids: list[str | int] = _json(files.pop("item_ids"))
+        told: dict[str, Any] = _json(files.pop("model")) if "model" in files else BEFORE_KINDS
+        arrays = {
+            name: np.load(path, mmap_mode="r", allow_pickle=False) for name, path in files.items()
+        }
+        self.known = arrays["counts"] > 0
+        form = told["form"]
+        self.scores: Scores = FORMS[form](arrays, told["parameters"])
+        # a sparse model says nothing of items without an entry
+        self.above = 0.0 if form == "sparse_item_item" else -np.inf
         self.index = {item_id: item for item, item_id in enumerate(self.item_ids)}
 
     def predict(
@@ -51,28 +59,149 @@ class Recommender(PythonModel):
         return [self._recommend(list(history), n) for history in model_input["item_ids"]]
 
     def _recommend(self, history: list[str | int], n: int) -> dict[str, list[Any]]:
-        seen = sorted({self.index[item_id] for item_id in history if item_id in self.index})
-        if not seen:
+        listed = {self.index[item_id] for item_id in history if item_id in self.index}
+        seen = np.array(sorted(listed), dtype=np.int64)
+        seen = seen[self.known[seen]]  # what nobody had in training says nothing
+        if not len(seen):
             return {"item_ids": [], "scores": []}
-        scores = self._scores(seen)
+        scores = self.scores(seen)
         scores[seen] = -np.inf
         scores[~self.known] = -np.inf
         order = np.lexsort((np.arange(len(scores)), -scores))[:n]
-        order = order[np.isfinite(scores[order])]
+        order = order[scores[order] > self.above]
         return {
             "item_ids": [self.item_ids[item] for item in order],
             "scores": [float(score) for score in scores[order]],
         }
 
-    def _scores(self, seen: list[int]) -> np.ndarray:
-        """Scores of all items as the tables have them: products in float64, rounded to float32."""
-        weighed = self.A[seen] * self.input_scale[seen, None]
-        user = weighed.sum(axis=0, dtype=np.float32).astype(np.float64)
-        scores = np.empty(len(self.A), np.float32)
-        for start in range(0, len(scores), ROWS):
-            rows = slice(start, start + ROWS)
-            scores[rows] = (self.A[rows] * self.output_scale[rows, None]).astype(np.float64) @ user
-        return scores
+
+def elsa(arrays: Arrays, _parameters: dict[str, float]) -> Scores:
+    """Score as ELSA: factors (n_items, n_factors) with unit rows, tempered by popularity."""
+    A, alpha_beta = arrays["factors"], arrays["tempering"]
+    powers = np.maximum(arrays["counts"], 1).astype(np.float64)
+    input_scale = (powers ** -alpha_beta[0]).astype(np.float32)
+    output_scale = (powers ** alpha_beta[1]).astype(np.float32)
+
+    def scores(seen: np.ndarray) -> np.ndarray:
+        weighed = A[seen] * input_scale[seen, None]
+        user = weighed.sum(axis=0, dtype=np.float32)
+        return _products(lambda rows: A[rows] * output_scale[rows, None], len(A), user)
+
+    return scores
+
+
+def item_item(arrays: Arrays, _parameters: dict[str, float]) -> Scores:
+    """Score as an item-item model: the sum of the rows of its weights."""
+    B = arrays["weights"]
+
+    def scores(seen: np.ndarray) -> np.ndarray:
+        total = np.zeros(B.shape[1], np.float32)
+        for item in seen:
+            total += B[item]
+        return total
+
+    return scores
+
+
+def sparse_item_item(arrays: Arrays, _parameters: dict[str, float]) -> Scores:
+    """Score as a sparse item-item model: rows of left, or of left right plus the identity."""
+
+    def added(name: str, items: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        indptr, indices, data = (arrays[f"{name}_{part}"] for part in ("indptr", "indices", "data"))
+        total = np.zeros(len(indptr) - 1, np.float32)
+        for item, weight in zip(items, weights, strict=True):
+            row = slice(indptr[item], indptr[item + 1])
+            total[indices[row]] += weight * data[row]  # a row holds no item twice
+        return total
+
+    def scores(seen: np.ndarray) -> np.ndarray:
+        ones = np.ones(len(seen), np.float32)
+        first = added("left", seen, ones)
+        if "right_data" not in arrays:
+            return first
+        middle = np.flatnonzero(first)
+        total = added("right", middle, first[middle])
+        total[seen] += ones
+        return total
+
+    return scores
+
+
+def ials(arrays: Arrays, parameters: dict[str, float]) -> Scores:
+    """Score as implicit ALS: the user is solved for, every item of the history counts 1."""
+    known = arrays["counts"] > 0
+    Y = (arrays["factors"] * known[:, None]).astype(np.float64)
+    common = Y.T @ Y + parameters["l2"] * np.eye(Y.shape[1])
+    trust = parameters["weight"]
+
+    def scores(seen: np.ndarray) -> np.ndarray:
+        own = Y[seen]
+        A = common + own.T @ (own * (trust - 1.0))
+        user = np.linalg.solve(A, own.T @ np.full(len(seen), trust)).astype(np.float32)
+        return (Y @ user.astype(np.float64)).astype(np.float32)
+
+    return scores
+
+
+def bpr(arrays: Arrays, _parameters: dict[str, float]) -> Scores:
+    """Score as BPR: the mean item of the history, brought to a user."""
+    Y, projection = arrays["factors"], arrays["projection"]
+
+    def scores(seen: np.ndarray) -> np.ndarray:
+        mean = Y[seen].sum(axis=0, dtype=np.float32) / np.float32(len(seen))
+        return _products(lambda rows: Y[rows], len(Y), mean[None] @ projection)
+
+    return scores
+
+
+def popularity(arrays: Arrays, _parameters: dict[str, float]) -> Scores:
+    """Score by the number of users who had an item."""
+    return lambda _seen: np.asarray(arrays["counts"], dtype=np.float32)
+
+
+def at_random(arrays: Arrays, parameters: dict[str, float]) -> Scores:
+    """Score by a hash of seed, history and item."""
+    n_items = len(arrays["counts"])
+    seed = _mixed(np.full(1, int(parameters["seed"]), np.uint64))
+    item = _mixed(np.arange(n_items, dtype=np.uint64) ^ seed)
+
+    def scores(seen: np.ndarray) -> np.ndarray:
+        bits = _mixed(_mixed(item[seen].sum(dtype=np.uint64, keepdims=True)) ^ item)
+        return (bits >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)
+
+    return scores
+
+
+FORMS: dict[str, Callable[[Arrays, dict[str, float]], Scores]] = {
+    "elsa": elsa,
+    "item_item": item_item,
+    "sparse_item_item": sparse_item_item,
+    "ials": ials,
+    "bpr": bpr,
+    "popularity": popularity,
+    "random": at_random,
+}
+
+
+def _products(rows_of: Callable[[slice], np.ndarray], n_items: int, user: np.ndarray) -> np.ndarray:
+    """Scores of all items as the tables have them: products in float64, rounded to float32."""
+    scores, wide = np.empty(n_items, np.float32), user.ravel().astype(np.float64)
+    for start in range(0, n_items, ROWS):
+        rows = slice(start, start + ROWS)
+        scores[rows] = rows_of(rows).astype(np.float64) @ wide
+    return scores
+
+
+def _mixed(keys: np.ndarray) -> np.ndarray:
+    """Mix bits; reference: Steele, Lea and Flood, OOPSLA 2014, doi:10.1145/2660193.2660195."""
+    z = keys + np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray(z ^ (z >> np.uint64(31)))
+
+
+def _json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 mlflow.models.set_model(Recommender())

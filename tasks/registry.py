@@ -17,12 +17,14 @@ from data_contracts.manifests import MatrixManifest, TrainManifest
 from tasks.files import digest, sha256_of
 from tasks.lake import Night
 from tasks.ledger import ledger_path
-from tasks.logged_model import PARTS, ArrayFiles, log_model
+from tasks.logged_model import log_model
 from tasks.registry_state import ABSENT
+from tasks.saved_model import SavedModel, identity_of, model_files, read_model
 from tasks.tracking import connect
 from tasks.vocabulary import items_of
 
 logger = logging.getLogger(__name__)
+FINAL = "final"
 _DIGEST, _RUN_DATE, _TRAINED_UNTIL = "model_digest", "run_date", "trained_until"
 
 
@@ -33,10 +35,18 @@ class RegisteredModel(NamedTuple):
     run_id: str
     digest: str  # of its arrays and item ids
     trained_until: date
-    A: np.ndarray  # (n_items, n_factors) float32, unit rows
-    counts: np.ndarray  # (n_items,) users who had the item in training
-    tempering: np.ndarray  # exponents alpha and beta
+    saved: SavedModel
     item_ids: list[str | int]
+
+    @property
+    def kind(self) -> str:
+        """Kind of the model."""
+        return self.saved.kind
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Users who had each item in training, shape (n_items,)."""
+        return self.saved.counts
 
 
 def fetch_model(config: NightlyConfig, version: str) -> RegisteredModel:
@@ -56,16 +66,13 @@ def fetch_model(config: NightlyConfig, version: str) -> RegisteredModel:
             "bring the registry back, or promote another: hoarfrost promote --version V --reason "
             "'...' --force"
         ) from error
-    factors, counts, tempering = (_load_part(folder / "artifacts", part) for part in PARTS)
     item_ids = (folder / "artifacts" / "item_ids.json").read_text(encoding="utf-8")
     return RegisteredModel(
         version=version,
         run_id=str(found.run_id),
         digest=found.tags[_DIGEST],
         trained_until=date.fromisoformat(found.tags[_TRAINED_UNTIL]),
-        A=factors,
-        counts=counts,
-        tempering=tempering,
+        saved=read_model(folder / "artifacts", FINAL),
         item_ids=json.loads(item_ids),
     )
 
@@ -75,20 +82,14 @@ def _why(error: MlflowException) -> str:
     return "none" if error.error_code in ABSENT else f"no answer ({error.error_code})"
 
 
-def _load_part(folder: Path, part: str) -> np.ndarray:
-    path = folder / f"final.{part}.npy"
-    if part == "tempering" and not path.is_file():  # a version from before there was any
-        return np.zeros(2)
-    return np.load(path, mmap_mode="r", allow_pickle=False)
-
-
 def register_model(
     night: Night, train: TrainManifest, matrices: MatrixManifest, client: MlflowClient
 ) -> str:
     """Return the version that holds tonight's model; the same again after a kill."""
     name, folder = night.config.mlflow.registered_model, night.step("train")
-    files: ArrayFiles = {part: folder / f"final.{part}.npy" for part in PARTS}
-    content = {part: sha256_of(path) for part, path in files.items()}
+    files = model_files(folder, FINAL)
+    kind = read_model(folder, FINAL).kind
+    content = identity_of({part: sha256_of(path) for part, path in files.items()}, kind)
     model_digest = digest(content | {"item_ids": matrices.vocabulary_sha256})
     _ensure_registered_model(client, name)
     for version in client.search_model_versions(f"name = '{name}'"):

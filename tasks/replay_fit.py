@@ -4,15 +4,14 @@ import functools
 import time
 from pathlib import Path
 
-import numpy as np
-
 from data_contracts.manifests import MatrixManifest, TrainManifest
 from models.elsa_state import TrainingState
 from tasks.device import choose_device
-from tasks.fitting import fit_model, hold_out_users
+from tasks.fitting import configured_epochs, fit_model, hold_out_users, judged_fit
 from tasks.lake import Night
-from tasks.logged_model import PARTS
 from tasks.matrix import training_rows
+from tasks.model_memory import refuse_large_model
+from tasks.saved_model import write_model
 from tasks.steps import entries, run_step
 from tasks.validated_fit import METRIC, log_epoch
 from tasks.warm_start import warm_factors, warm_version
@@ -41,25 +40,27 @@ def _fit(
 ) -> TrainManifest:
     config, started, best = night.config, time.monotonic(), 0.0
     share = config.evaluation.fold_in_share
+    refuse_large_model(config.model, matrices.n_items, config.training)
+    n_epochs = configured_epochs(config.model)
     rows = training_rows(night, matrices)
     data = hold_out_users(rows, config.training, fold_in_share=share, seed=seed)
 
     def on_epoch(epoch: int, metrics: dict[str, float], _state: TrainingState) -> None:
         nonlocal best
         best = max(best, metrics.get(METRIC, 0.0))
-        log_epoch(f"replay of {night.run_date}", epoch, config.model.n_epochs, metrics)
+        log_epoch(f"replay of {night.run_date}", epoch, n_epochs, metrics)
 
     model = fit_model(
-        data, config.model, n_epochs=config.model.n_epochs, seed=seed, device=device,
+        data, config.model, n_epochs=n_epochs, seed=seed, device=device,
         warm=warm_factors(night, matrices), on_epoch=on_epoch,
     )  # fmt: skip
-    arrays = (model.A, np.asarray(model.counts), np.array([model.alpha, model.beta]))
-    for fit in ("judged", "final"):  # a night's final fit sees more, and nothing judges it
-        for part, array in zip(PARTS, arrays, strict=True):
-            np.save(staging / f"{fit}.{part}.npy", array, allow_pickle=False)
+    fit = judged_fit(data, model, config.model)
+    best = best if fit.ndcg is None else fit.ndcg
+    for name in ("judged", "final"):  # a night's final fit sees more, and nothing judges it
+        write_model(staging, name, model, kind=config.model.kind, counts=fit.counts)
     return TrainManifest(
         step="train", run_date=night.run_date, key=key,
         files=entries(staging, {path.name: matrices.n_items for path in staging.iterdir()}),
-        mlflow_run_id="", device=device, n_epochs=model.best_epoch, best_validation_ndcg=best,
+        mlflow_run_id="", device=device, n_epochs=fit.n_epochs, best_validation_ndcg=best,
         train_seconds=round(time.monotonic() - started, 2), n_items=matrices.n_items,
     )  # fmt: skip

@@ -13,17 +13,17 @@ from mlflow import MlflowClient
 from data_contracts.config import NightlyConfig
 from data_contracts.errors import HoarfrostError
 from data_contracts.manifests import MatrixManifest, TrainManifest
-from models.elsa import ELSA
 from models.elsa_state import TrainingState
 from tasks.checkpoint import load_checkpoint, save_checkpoint
 from tasks.device import choose_device
-from tasks.fitting import FitData, fit_model, hold_out_users
+from tasks.fitting import FitData, configured_epochs, fit_model, hold_out_users, judged_fit
 from tasks.lake import Night
 from tasks.lineage import log_fitted
-from tasks.logged_model import PARTS
 from tasks.matrix import stack_shards, training_rows
+from tasks.model_memory import refuse_large_model
+from tasks.saved_model import write_model
 from tasks.steps import entries, read_manifest, run_step
-from tasks.tracking import log_metrics, training_run
+from tasks.tracking import log_changed, log_metrics, training_run
 from tasks.validated_fit import log_epoch
 from tasks.warm_start import warm_factors, warm_version
 
@@ -51,6 +51,7 @@ def _train(
     night: Night, matrices: MatrixManifest, device: str, staging: Path, key: str
 ) -> TrainManifest:
     config, started = night.config, time.monotonic()
+    refuse_large_model(config.model, matrices.n_items, config.training)
     checkpoints = night.state / "checkpoints" / key[:16]
     with training_run(config, night.run_date, key) as run:
         _log_parameters(night, matrices, device)
@@ -61,38 +62,42 @@ def _train(
         )  # fmt: skip
         warm = warm_factors(night, matrices)
         fit = functools.partial(
-            _fit, config=config, device=device, run_id=run.info.run_id, warm=warm
+            _fit, staging, config=config, device=device, run_id=run.info.run_id, warm=warm
         )
-        judged, ndcg = fit(data, checkpoints / JUDGED, n_epochs=config.model.n_epochs)
-        final = judged
+        n_epochs, ndcg = fit(
+            data, checkpoints / JUDGED, n_epochs=configured_epochs(config.model),
+            names=(JUDGED,) if config.training.refit else (JUDGED, FINAL),
+        )  # fmt: skip
         if config.training.refit:
             everything = FitData(stack_shards(night, matrices, "full"), None)
-            final, _ = fit(everything, checkpoints / FINAL, n_epochs=judged.best_epoch)
-        _write(staging, JUDGED, judged)
-        _write(staging, FINAL, final)
+            fit(everything, checkpoints / FINAL, n_epochs=n_epochs, names=(FINAL,))
         seconds = round(time.monotonic() - started, 2)
         manifest = TrainManifest(
             step="train", run_date=night.run_date, key=key,
             files=entries(staging, {path.name: matrices.n_items for path in staging.iterdir()}),
-            mlflow_run_id=run.info.run_id, device=device, n_epochs=judged.best_epoch,
+            mlflow_run_id=run.info.run_id, device=device, n_epochs=n_epochs,
             start_version=None if warm is None else warm_version(night),
             best_validation_ndcg=ndcg, train_seconds=seconds, n_items=matrices.n_items,
         )  # fmt: skip
     shutil.rmtree(checkpoints, ignore_errors=True)
-    logger.info("train: best epoch %d, %.1f s on %s", judged.best_epoch, seconds, device)
+    how = f"best epoch {n_epochs}" if config.model.stops_early else config.model.kind
+    logger.info("train: %s, %.1f s on %s", how, seconds, device)
     return manifest
 
 
 def _fit(
+    staging: Path,
     data: FitData,
     checkpoint: Path,
     *,
     n_epochs: int,
+    names: tuple[str, ...],
     config: NightlyConfig,
     device: str,
     run_id: str,
     warm: np.ndarray | None,
-) -> tuple[ELSA, float]:
+) -> tuple[int, float]:
+    """Write the fitted model under its names; return its epochs and its validation nDCG@100."""
     best = 0.0
 
     def on_epoch(epoch: int, metrics: dict[str, float], state: TrainingState) -> None:
@@ -110,13 +115,14 @@ def _fit(
         data, config.model, n_epochs=n_epochs, seed=config.seed, device=device, warm=warm,
         on_epoch=on_epoch, resume=resume,
     )  # fmt: skip
-    return model, best
-
-
-def _write(staging: Path, name: str, model: ELSA) -> None:
-    arrays = (model.A, np.asarray(model.counts), np.array([model.alpha, model.beta]))
-    for part, array in zip(PARTS, arrays, strict=True):
-        np.save(staging / f"{name}.{part}.npy", array, allow_pickle=False)
+    fit = judged_fit(data, model, config.model)
+    if fit.ndcg is not None:
+        best = fit.ndcg
+        logger.info("%s: validation nDCG@100 %.5f", checkpoint.name, best)
+        log_changed(MlflowClient(), run_id, {"validation_ndcg@100": best})
+    for name in names:
+        write_model(staging, name, fit.model, kind=config.model.kind, counts=fit.counts)
+    return fit.n_epochs, best
 
 
 def _log_parameters(night: Night, matrices: MatrixManifest, device: str) -> None:

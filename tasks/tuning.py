@@ -22,14 +22,16 @@ from optuna.trial import FrozenTrial, TrialState
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
-from data_contracts.config import ModelConfig, NightlyConfig
+from data_contracts.config import NightlyConfig
 from data_contracts.errors import ConfigError, HoarfrostError, TooLittleDataError
+from data_contracts.model_config import ModelConfig
 from data_contracts.model_file import ModelFile, model_file_text
 from data_contracts.tuning import Choices, Parameter, Space, TuneConfig, takes_integers
 from data_contracts.tuning_result import Trial, Tuning
 from tasks.files import digest
 from tasks.fitting import FitData, hold_out_users
 from tasks.lock import study_lock
+from tasks.model_memory import refuse_large_model
 from tasks.search_log import SearchLog
 from tasks.steps import code_version
 from tasks.validated_fit import METRIC, find_best_epoch
@@ -66,6 +68,7 @@ def prepare_search(X: sp.csr_array, file: ModelFile, storage: Path, *, device: s
     tune, kind = file.tune or TuneConfig(), file.model.kind
     if not tune.space.get(kind):
         raise ConfigError(f"tune.space must say what to try for the model: add [tune.space.{kind}]")
+    refuse_large_model(file.model, X.shape[1], file.training_config)
     data = hold_out_users(
         X, file.training_config, fold_in_share=file.evaluation.fold_in_share, seed=file.seed
     )

@@ -104,7 +104,7 @@ def find_twin(
 def _same(one: Contender, other: Contender, X: sp.csr_array) -> float:
     """Return the share of the one's lists that stands in the other's too."""
     lists, others = (
-        rank_lists(each.model, fold_in=X, eligible=each.known, k=_N_TOP) for each in (one, other)
+        rank_lists(each.judged, fold_in=X, eligible=each.known, k=_N_TOP) for each in (one, other)
     )
     shared = shared_items(lists, others, X.shape[1]).sum()
     return float(shared / max(int((lists >= 0).sum()), 1))

@@ -4,9 +4,9 @@ import logging
 from collections.abc import Callable
 from typing import NamedTuple
 
-from data_contracts.config import ModelConfig
+from data_contracts.model_config import ModelConfig
 from models.elsa_state import TrainingState
-from tasks.fitting import FitData, fit_model
+from tasks.fitting import FitData, configured_epochs, fit_model, judged_fit
 
 logger = logging.getLogger(__name__)
 METRIC = "ndcg@100"
@@ -16,7 +16,7 @@ OnMetrics = Callable[[int, dict[str, float]], None]
 class BestEpoch(NamedTuple):
     """The epoch with the best validation nDCG@100, the last one without validation."""
 
-    n_epochs: int
+    n_epochs: int  # 0 for a closed form
     ndcg: float | None
 
 
@@ -29,7 +29,7 @@ def find_best_epoch(
     label: str,
     on_metrics: OnMetrics | None = None,
 ) -> BestEpoch:
-    """Fit a model and return its best epoch.
+    """Fit a model and return its best epoch, or all of them if it does not stop early.
 
     Args:
         data: rows to fit, and the users that stop the fit.
@@ -38,21 +38,28 @@ def find_best_epoch(
         device: torch device.
         label: begins every log line.
         on_metrics: called after every epoch with its number and figures; what it raises ends
-            the fit.
+            the fit. Once, with number 0, for a model that does not stop early.
     """
-    best = BestEpoch(0, None)
+    best, n_epochs = BestEpoch(0, None), configured_epochs(config)
 
     def on_epoch(epoch: int, metrics: dict[str, float], _state: TrainingState) -> None:
         nonlocal best
-        log_epoch(label, epoch, config.n_epochs, metrics)
+        log_epoch(label, epoch, n_epochs, metrics)
         ndcg = metrics.get(METRIC)
         if ndcg is None or best.ndcg is None or ndcg > best.ndcg:
             best = BestEpoch(epoch, ndcg)
         if on_metrics is not None:
             on_metrics(epoch, metrics)
 
-    fit_model(data, config, n_epochs=config.n_epochs, seed=seed, device=device, on_epoch=on_epoch)
-    if data.validation is not None and best.n_epochs == config.n_epochs:
+    model = fit_model(data, config, n_epochs=n_epochs, seed=seed, device=device, on_epoch=on_epoch)
+    if not config.stops_early:
+        fit = judged_fit(data, model, config)
+        if fit.ndcg is not None:
+            logger.info("%s: %s %.5f", label, METRIC, fit.ndcg)
+            if on_metrics is not None:
+                on_metrics(0, {METRIC: fit.ndcg})
+        return BestEpoch(fit.n_epochs, fit.ndcg)
+    if data.validation is not None and best.n_epochs == n_epochs:
         logger.info("%s: the last epoch was best: more of them (n_epochs) may be better", label)
     return best
 

@@ -15,7 +15,7 @@ from data_contracts.tuning import Choices, Range, TuneConfig, takes_integers
     [
         ("[tune.space.elsa]\nrate = { low = 1, high = 2 }", "keys of .model. .*, got rate"),
         ("[tune.space.elsa]\nkind = { choices = ['elsa'] }", "keys of .model. .*, got kind"),
-        ("[tune.space.als]\nn_factors = { choices = [8] }", "kinds of models .elsa., got als"),
+        ("[tune.space.als]\nn_factors = { choices = [8] }", "kinds of models .elsa, .*, got als"),
         ("[tune.space.elsa]\nalpha = { low = 0, high = 2 }", "elsa.alpha: 2.0 does not fit"),
         ("[tune.space.elsa]\nn_factors = { low = 0.5, high = 2 }", "n_factors: 0.5 does not fit"),
         ("[tune.space.elsa]\nn_factors = { choices = [8, 'x'] }", "n_factors: x does not fit"),

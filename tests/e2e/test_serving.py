@@ -17,7 +17,7 @@ import scipy.sparse as sp
 
 from flows.local_process import LOOPBACK, free_port, running, wait_until_up
 from models.ranking import rank_users
-from tasks.contender import from_arrays
+from tasks.contender import from_saved
 from tasks.history import build_history
 from tasks.ingest import ingest
 from tasks.judging import judge_model
@@ -60,7 +60,7 @@ class Shop(NamedTuple):
     def best(self, n: int) -> list[str]:
         """Return the list that the night itself would make, by the ranking of all models."""
         model = self.registered
-        contender = from_arrays(model.A, model.counts, model.tempering, n_items=len(model.item_ids))
+        contender = from_saved(model.saved, n_items=len(model.item_ids))
         row = np.zeros((1, len(model.item_ids)), dtype=np.float32)
         row[0, [model.item_ids.index(item) for item in self.history]] = 1
         X = sp.csr_array(row)

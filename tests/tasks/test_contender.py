@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from data_contracts.errors import ContractViolationError
 from tasks.contender import from_arrays, from_registry
 from tasks.registry import RegisteredModel
+from tasks.saved_model import SavedModel
 
 A = np.array([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]], dtype=np.float32)
 COUNTS = np.array([3, 0, 2])
@@ -18,9 +19,10 @@ PLAIN = np.array([0.0, 0.0])
 
 def registered(item_ids):
     """A version with the three items above."""
+    arrays = {"factors": A, "counts": COUNTS, "tempering": PLAIN}
     return RegisteredModel(
-        version="7", run_id="r", digest="d", trained_until=date(2026, 9, 9), A=A, counts=COUNTS,
-        tempering=PLAIN, item_ids=item_ids,
+        version="7", run_id="r", digest="d", trained_until=date(2026, 9, 9),
+        saved=SavedModel("elsa", "elsa", {}, arrays), item_ids=item_ids,
     )  # fmt: skip
 
 

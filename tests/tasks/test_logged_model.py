@@ -11,7 +11,9 @@ import pytest
 from mlflow.entities import LoggedModelStatus
 from mlflow.exceptions import MlflowException
 
+from models.elsa import ELSA
 from tasks.logged_model import log_model, logged_model_id, write_embeddings
+from tasks.saved_model import model_files, read_model, write_model
 from tasks.tracking import connect, training_run
 from tests.night_steps import night_in
 
@@ -24,10 +26,8 @@ COUNTS = np.array([5, 3, 2, 0])
 @pytest.fixture
 def files(tmp_path):
     """The arrays of a model of four items, the last of which nobody had."""
-    arrays = {"factors": A, "counts": COUNTS, "tempering": np.zeros(2)}
-    for part, array in arrays.items():
-        np.save(tmp_path / f"final.{part}.npy", array)
-    return {part: tmp_path / f"final.{part}.npy" for part in arrays}
+    write_model(tmp_path, "final", ELSA(A, COUNTS), kind="elsa", counts=COUNTS)
+    return model_files(tmp_path, "final")
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def run_id(night):
 
 def test_embeddings_lie_as_parquet_and_as_npy_with_ids(tmp_path, files):
     """The same rows in the same order, without items that nobody had."""
-    write_embeddings(tmp_path / "out", files, IDS)
+    assert write_embeddings(tmp_path / "out", read_model(tmp_path, "final"), IDS)
     table = pl.read_parquet(tmp_path / "out" / "item_embeddings.parquet")
     array = np.load(tmp_path / "out" / "item_embeddings.npy", allow_pickle=False)
     ids = json.loads((tmp_path / "out" / "item_ids.json").read_text(encoding="utf-8"))

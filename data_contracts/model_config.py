@@ -1,0 +1,205 @@
+"""Configuration of every kind of model, told apart by ``kind``; every default lives here."""
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal, get_args
+
+from pydantic import Discriminator, Field, NonNegativeInt, PositiveFloat, PositiveInt, Tag
+
+from data_contracts.frozen import Frozen
+from data_contracts.surface import Share
+
+ShareBelowOne = Annotated[float, Field(ge=0.0, lt=1.0)]
+ShareAboveZero = Annotated[float, Field(gt=0.0, le=1.0)]
+
+
+class ELSAConfig(Frozen):
+    """ELSA (Vančura et al., RecSys 2022), a linear shallow autoencoder."""
+
+    stops_early: ClassVar[bool] = True
+    has_vectors: ClassVar[bool] = True
+    kind: Literal["elsa"] = "elsa"
+    """Which model."""
+    n_factors: PositiveInt | None = None
+    """Rank of the item-item matrix; by default as high as users and items make affordable."""
+    n_epochs: PositiveInt = 20
+    """Most passes over the users."""
+    batch_size: PositiveInt | None = None
+    """Users per step; by default a 16th of them, between 32 and 2048."""
+    learning_rate: PositiveFloat = 0.1
+    """Step size of NAdam."""
+    alpha: Share = 0.1
+    """Inputs are divided by an item's popularity to this power."""
+    beta: Share = 0.1
+    """Scores are multiplied by an item's popularity to this power."""
+    gamma: Share = 0.5
+    """A user's loss counts as the length of their history's vector to this power."""
+    start: Literal["xavier", "spectral", "warm"] = "xavier"
+    """At random, at the singular vectors of the matrix, or at the champion's factors."""
+    output: Literal["linear", "relu"] = "linear"
+    """"relu" is the variant of the authors' later code."""
+    loss: Literal["nmse", "cosine"] = "nmse"
+    """What is lowered; both rank alike."""
+    max_output: PositiveInt | None = None
+    """Items that a step makes outputs for, the batch's and others at random; by default all."""
+    step: Literal["auto", "exact", "dense"] = "auto"
+    """How a linear output's gradient is computed; "auto" takes the cheaper way."""
+    products: Literal["float32", "bfloat16"] = "float32"
+    """Precision of the largest products; "bfloat16" is faster where the GPU has it."""
+    patience: PositiveInt = 5
+    """Epochs without a better validation nDCG@100 before training stops."""
+
+
+class EASEConfig(Frozen):
+    """EASE (Steck, WWW 2019), the best item-item matrix in closed form; memory grows as items²."""
+
+    stops_early: ClassVar[bool] = False
+    has_vectors: ClassVar[bool] = False
+    kind: Literal["ease"] = "ease"
+    """Which model."""
+    l2: PositiveFloat = 200.0
+    """Ridge weight; the best one grows with the number of users."""
+
+
+class MRFConfig(Frozen):
+    """Dense Markov random field (Steck, NeurIPS 2019), EASE on the scaled covariance of items."""
+
+    stops_early: ClassVar[bool] = False
+    has_vectors: ClassVar[bool] = False
+    kind: Literal["mrf"] = "mrf"
+    """Which model."""
+    l2: PositiveFloat = 3.0
+    """Ridge weight, in scaled units."""
+    alpha: Share = 0.75
+    """Items are divided by their spread to this power; 1 makes the covariance a correlation."""
+
+
+class EDLAEConfig(Frozen):
+    """EDLAE (Steck, NeurIPS 2020), EASE with an input dropout, in closed form."""
+
+    stops_early: ClassVar[bool] = False
+    has_vectors: ClassVar[bool] = False
+    kind: Literal["edlae"] = "edlae"
+    """Which model."""
+    dropout: ShareBelowOne = 0.33
+    """Probability that an input is left out; popular items are held back the more."""
+    l2: PositiveFloat = 100.0
+    """Ridge weight, besides."""
+
+
+class SANSAConfig(Frozen):
+    """SANSA (Spišák et al., RecSys 2023), EASE for large catalogues as two sparse factors."""
+
+    stops_early: ClassVar[bool] = False
+    has_vectors: ClassVar[bool] = False
+    kind: Literal["sansa"] = "sansa"
+    """Which model."""
+    l2: PositiveFloat = 10.0
+    """Ridge weight; of items scaled to like length for the factorizer "icf"."""
+    density: ShareAboveZero | None = None
+    """Nonzeros of each factor over items²; by default a hundred per item."""
+    n_scans: PositiveInt = 4
+    """Passes of the approximate inverse; fewer than three cost much accuracy."""
+    n_finetune_steps: NonNegativeInt = 2
+    """Passes over its worst columns."""
+    factorizer: Literal["icf", "cholmod", "dense"] = "icf"
+    """Incomplete in compiled loops, by SuiteSparse (extra cholmod), or dense by LAPACK."""
+
+
+class ItemKNNConfig(Frozen):
+    """ItemKNN (Sarwar et al., WWW 2001), neighbours by the cosine of who had the items."""
+
+    stops_early: ClassVar[bool] = False
+    has_vectors: ClassVar[bool] = False
+    kind: Literal["item_knn"] = "item_knn"
+    """Which model."""
+    n_neighbours: PositiveInt = 100
+    """Neighbours kept of every item."""
+
+
+class IALSConfig(Frozen):
+    """Implicit ALS (Hu et al., ICDM 2008) by the package implicit (extra baselines)."""
+
+    stops_early: ClassVar[bool] = False
+    has_vectors: ClassVar[bool] = True
+    kind: Literal["ials"] = "ials"
+    """Which model."""
+    n_factors: PositiveInt = 64
+    """Rank."""
+    l2: PositiveFloat = 1.0
+    """Ridge weight on both factors."""
+    weight: PositiveFloat = 4.0
+    """Confidence of an interaction, times its weight; that of all others is 1."""
+    n_epochs: PositiveInt = 15
+    """Passes over users and items; all are run."""
+
+
+class BPRConfig(Frozen):
+    """BPR (Rendle et al., UAI 2009) by the package implicit (extra baselines)."""
+
+    stops_early: ClassVar[bool] = False
+    has_vectors: ClassVar[bool] = True
+    kind: Literal["bpr"] = "bpr"
+    """Which model."""
+    n_factors: PositiveInt = 64
+    """Rank, besides the bias of an item."""
+    l2: PositiveFloat = 0.01
+    """Ridge weight on both factors."""
+    learning_rate: PositiveFloat = 0.05
+    """Step size."""
+    n_epochs: PositiveInt = 100
+    """Passes over the interactions; all are run."""
+
+
+class PopularityConfig(Frozen):
+    """Popularity: the items that most users had, the same list for everybody."""
+
+    stops_early: ClassVar[bool] = False
+    has_vectors: ClassVar[bool] = False
+    kind: Literal["popularity"] = "popularity"
+    """Which model."""
+
+
+class RandomConfig(Frozen):
+    """Random scores: the floor that every model must stand above."""
+
+    stops_early: ClassVar[bool] = False
+    has_vectors: ClassVar[bool] = False
+    kind: Literal["random"] = "random"
+    """Which model."""
+
+
+def _kind_of(value: object) -> str | None:
+    kind = value.get("kind", "elsa") if isinstance(value, Mapping) else getattr(value, "kind", None)
+    return kind if isinstance(kind, str) else None
+
+
+# To add a kind: its class above and its line here, a case in tasks/fitting.py, and how it is kept
+# in models/model_arrays.py.
+_Kinds = (
+    Annotated[ELSAConfig, Tag("elsa")]
+    | Annotated[EASEConfig, Tag("ease")]
+    | Annotated[MRFConfig, Tag("mrf")]
+    | Annotated[EDLAEConfig, Tag("edlae")]
+    | Annotated[SANSAConfig, Tag("sansa")]
+    | Annotated[ItemKNNConfig, Tag("item_knn")]
+    | Annotated[IALSConfig, Tag("ials")]
+    | Annotated[BPRConfig, Tag("bpr")]
+    | Annotated[PopularityConfig, Tag("popularity")]
+    | Annotated[RandomConfig, Tag("random")]
+)
+
+
+def model_kinds() -> dict[str, type[Frozen]]:
+    """Return the configuration class of every kind of model."""
+    classes = [get_args(each)[0] for each in get_args(_Kinds)]
+    return {each.model_fields["kind"].default: each for each in classes}
+
+
+ModelConfig = Annotated[
+    _Kinds,
+    Discriminator(
+        _kind_of,
+        custom_error_type="unknown_kind",
+        custom_error_message=f"kind must be one of {', '.join(model_kinds())}",
+    ),
+]

@@ -1,0 +1,97 @@
+"""A fitted model as named arrays and a few numbers, and back: what is kept, without pickle.
+
+A form says which arrays there are; several kinds of model may have the same one.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from models.elsa import ELSA
+from models.factor_baseline import BPR, IALS
+from models.fitted_model import FittedModel
+from models.item_item import ItemItem, SparseItemItem
+from models.popularity import Popularity
+from models.random_model import RandomModel
+
+_CSR = ("indptr", "indices", "data")
+
+
+class ModelArrays(NamedTuple):
+    """A fitted model, ready to be kept."""
+
+    form: str
+    arrays: dict[str, np.ndarray]
+    parameters: dict[str, float]
+
+
+def arrays_of(model: FittedModel) -> ModelArrays:
+    """Return what model_of makes the model from, besides its counts."""
+    match model:
+        case ELSA():
+            tempering = np.array([model.alpha, model.beta])
+            return ModelArrays("elsa", {"factors": model.A, "tempering": tempering}, {})
+        case ItemItem():
+            return ModelArrays("item_item", {"weights": model.B}, {})
+        case SparseItemItem():
+            right = {} if model.right is None else _parts(model.right, "right")
+            return ModelArrays("sparse_item_item", _parts(model.left, "left") | right, {})
+        case IALS():
+            parameters = {"l2": model.l2, "weight": model.weight}
+            return ModelArrays("ials", {"factors": model.decoder}, parameters)
+        case BPR():
+            arrays = {"factors": model.decoder, "projection": model.projection}
+            return ModelArrays("bpr", arrays, {})
+        case Popularity():
+            return ModelArrays("popularity", {}, {})
+        case RandomModel():
+            return ModelArrays("random", {}, {"seed": model.seed})
+
+
+def model_of(
+    form: str,
+    arrays: Mapping[str, np.ndarray],
+    parameters: Mapping[str, float],
+    counts: np.ndarray,
+) -> FittedModel:
+    """Return the model that was kept; arrays are taken as they are, not copied.
+
+    Args:
+        form: as arrays_of says it.
+        arrays: likewise, by name.
+        parameters: likewise.
+        counts: users who had each item in training, shape (n_items,).
+
+    Raises:
+        ValueError: there is no such form.
+    """
+    match form:
+        case "elsa":
+            alpha, beta = arrays["tempering"].tolist()
+            return ELSA(arrays["factors"], counts, alpha, beta)
+        case "item_item":
+            return ItemItem(arrays["weights"])
+        case "sparse_item_item":
+            right = _joined(arrays, "right", len(counts)) if "right_data" in arrays else None
+            return SparseItemItem(_joined(arrays, "left", len(counts)), right)
+        case "ials":
+            return IALS(arrays["factors"], parameters["l2"], parameters["weight"])
+        case "bpr":
+            return BPR(arrays["factors"], arrays["projection"])
+        case "popularity":
+            return Popularity(counts)
+        case "random":
+            return RandomModel(len(counts), int(parameters["seed"]))
+        case _:
+            raise ValueError(f"the form of a model must be one that is known here, got {form}")
+
+
+def _parts(M: sp.csr_array, name: str) -> dict[str, np.ndarray]:
+    return {f"{name}_{part}": getattr(M, part) for part in _CSR}
+
+
+def _joined(arrays: Mapping[str, np.ndarray], name: str, n_items: int) -> sp.csr_array:
+    indptr, indices, data = (np.asarray(arrays[f"{name}_{part}"]) for part in _CSR)
+    return sp.csr_array((data, indices, indptr), shape=(n_items, n_items))
