@@ -26,6 +26,7 @@ from data_contracts.errors import ConfigError
 from data_contracts.frozen import Frozen
 from data_contracts.model_config import ELSAConfig, ModelConfig, model_kinds
 from data_contracts.publishing import PublishConfig
+from data_contracts.source import SourceConfig
 from data_contracts.surface import NAME, SegmentsConfig, Share, SurfaceConfig
 from data_contracts.tuning import TuneConfig, check_space
 from data_contracts.validation import ValidationConfig
@@ -217,6 +218,7 @@ class NightlyConfig(Frozen):
     """Event types and their weights; 0 makes a user known without saying what they like."""
     interactions: InteractionsConfig = InteractionsConfig()
     items: ItemsConfig = ItemsConfig()
+    source: SourceConfig = SourceConfig()
     segments: SegmentsConfig = SegmentsConfig()
     validation: ValidationConfig = ValidationConfig()
     history: HistoryConfig = HistoryConfig()

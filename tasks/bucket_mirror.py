@@ -20,6 +20,7 @@ from data_contracts.bucket_pattern import bucket_and_key, known_place
 from data_contracts.environment import resolve
 from data_contracts.errors import ConfigError
 from tasks.files import digest, explained, make_folder, move_file
+from tasks.lake import Night
 from tasks.object_file import fetch
 from tasks.object_store import MovedError, ObjectMeta, ObjectStore, ObjectStoreError, open_bucket
 
@@ -37,11 +38,11 @@ class BucketMirror:
     root: Path
 
     @classmethod
-    def of(cls, lake: Path, pattern: str, setting: str) -> Self:
+    def of(cls, night: Night, pattern: str, setting: str) -> Self:
         """Return the mirror of a pattern of s3://bucket.
 
         Args:
-            lake: whose state holds the copies.
+            night: whose lake holds the copies.
             pattern: as configured.
             setting: where, for sentences.
 
@@ -52,7 +53,7 @@ class BucketMirror:
             uri, keys = bucket_and_key(known_place(resolve(pattern)))
         except ValueError as error:
             raise ConfigError(f"{setting}: {error}") from error
-        return cls(open_bucket(uri, setting=setting), keys, _root(lake))
+        return cls(open_bucket(uri, night.config.source, setting=setting), keys, _root(night.lake))
 
     def paths(self) -> list[Path]:
         """Return copies of the objects as they are now, in the order of their keys.

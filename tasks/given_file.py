@@ -40,7 +40,7 @@ class GivenFiles:
         """
         if in_bucket(self.pattern):
             setting = f"the pattern of {self.what}"
-            return BucketMirror.of(self.night.lake, self.pattern, setting).paths()
+            return BucketMirror.of(self.night, self.pattern, setting).paths()
         root = glob.escape(str(self.night.lake))
         found = glob.glob(os.path.join(root, self.pattern), recursive=True)  # noqa: PTH118, PTH207
         return sorted(path for path in map(Path, found) if path.is_file())

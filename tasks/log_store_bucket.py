@@ -104,7 +104,7 @@ class BucketLog:
             ConfigError: the configuration or the environment does not fit.
         """
         uri, pattern = bucket_and_key(resolve(night.config.interactions.files))
-        return cls(open_bucket(uri, setting="interactions.files"), pattern)
+        return cls(open_bucket(uri, night.config.source, setting="interactions.files"), pattern)
 
     def find(self, first: date, last: date) -> Iterator[Met]:
         """Yield the objects of the days from first to last, in the order of their keys."""

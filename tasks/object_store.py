@@ -1,29 +1,24 @@
 """An S3 bucket, for snapshots and for logs: opened, written and read with errors in plain words."""
 
-import os
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
-from urllib.parse import urlsplit
 
 from data_contracts.environment import resolve
 from data_contracts.errors import ConfigError
 from data_contracts.publishing import PublishConfig
+from data_contracts.source import SourceConfig
 from tasks.files import StorageError
+from tasks.object_access import opened, reason_of
 
 if TYPE_CHECKING:
     from obstore.store import S3Store
 
-_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 _PART_BYTES = 8 * 2**20  # 10,000 parts of it make the largest file, 80 GB
 _PARTS_AT_ONCE = 8
-_REQUEST_SECONDS = 60
-_RETRIES = 1000  # the time limit ends them
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _TARGET = "publish.target"
@@ -188,7 +183,7 @@ class ObjectStore:
         try:
             yield
         except (_errors().BaseError, OSError, ValueError) as error:
-            reason, advice = _reason(error)
+            reason, advice = reason_of(error)
             raise ObjectStoreError(
                 f"{self.uri}/{key} must be within reach, got: {reason}; {self.solace}: "
                 f"{advice.format(setting=self.setting)}, and run the night again"
@@ -215,46 +210,21 @@ def open_store(config: PublishConfig) -> ObjectStore:
     if config.target is None:
         raise ConfigError("publish.target must name a bucket such as s3://tables, got none")
     uri = resolve(config.target).rstrip("/")
-    return ObjectStore(_opened(uri, config.give_up_seconds), uri)
+    return ObjectStore(opened(uri, SourceConfig(give_up_seconds=config.give_up_seconds)), uri)
 
 
-def open_bucket(uri: str, *, setting: str, give_up_seconds: int = 120) -> ObjectStore:
-    """Return a bucket to read from; endpoint and keys come from the environment.
+def open_bucket(uri: str, source: SourceConfig, *, setting: str) -> ObjectStore:
+    """Return a bucket to read from.
 
     Args:
         uri: s3://bucket.
-        setting: where the configuration names it, for sentences.
-        give_up_seconds: longest time that a request is tried again.
+        source: endpoint and keys; what it leaves open says the environment.
+        setting: where the configuration names the bucket, for sentences.
 
     Raises:
-        ConfigError: the AWS_ variables do not fit, or the extra s3 is not installed.
+        ConfigError: a variable is missing or does not fit, or the extra s3 is not installed.
     """
-    store = _opened(uri, give_up_seconds)
-    return ObjectStore(store, uri, setting, "the last snapshot stays as it is")
-
-
-def _opened(uri: str, give_up_seconds: int) -> "S3Store":
-    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
-    try:
-        from obstore.store import S3Store
-    except ImportError as error:
-        raise ConfigError(f"{uri} needs the extra s3: pip install 'hoarfrost[s3]'") from error
-    patience = timedelta(seconds=give_up_seconds)
-    try:
-        return S3Store(
-            bucket,
-            prefix=prefix or None,
-            checksum_algorithm="sha256",
-            client_options={
-                "timeout": timedelta(seconds=_REQUEST_SECONDS),
-                "allow_http": _plain_http(uri),
-            },
-            retry_config={"max_retries": _RETRIES, "retry_timeout": patience},
-        )
-    except (_errors().BaseError, ValueError):
-        raise ConfigError(
-            f"{uri} must be a bucket that the AWS_ variables fit: check them"
-        ) from None
+    return ObjectStore(opened(uri, source), uri, setting, "the last snapshot stays as it is")
 
 
 def _bare(e_tag: str | None) -> str | None:
@@ -271,43 +241,3 @@ def _errors() -> Any:
     import obstore.exceptions
 
     return obstore.exceptions
-
-
-def _plain_http(uri: str) -> bool:
-    """Tell whether the endpoint is plain http; keys must not go over a network in the clear."""
-    endpoint = next((os.environ[name] for name in _ENDPOINTS if os.environ.get(name)), "")
-    if not endpoint.startswith("http://"):
-        return False
-    allowed = os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("true", "1")
-    if not allowed and not _is_loopback(urlsplit(endpoint).hostname or ""):
-        raise ConfigError(
-            f"{uri} must be reached by https, got a plain http endpoint: mend AWS_ENDPOINT_URL, "
-            "or set AWS_ALLOW_HTTP=true where the network is your own"
-        )
-    return True
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _reason(error: Exception) -> tuple[str, str]:
-    """Return what is wrong and what to do, without a word of the store's."""
-    text, keys = str(error), "check the AWS_ variables and the rights of their owner"
-    if isinstance(error, (_errors().PermissionDeniedError, _errors().UnauthenticatedError)):
-        return "the credentials are refused", keys
-    if isinstance(error, FileNotFoundError) or "NoSuchBucket" in text:
-        return "no such bucket", "make it or mend {setting}"
-    if isinstance(error, _errors().InvalidPathError):
-        return "a key with an empty part (//) or a dot for one", "rename it"
-    status = re.search(r"status code: (\d{3})", text)
-    if status and status[1] == "301":
-        return "the bucket lies in another region", "set AWS_REGION"
-    if status:
-        return f"it answers {status[1]}", keys if status[1][0] == "4" else "wait until it works"
-    if "kind: Connect" in text or "kind: Timeout" in text or "error sending request" in text:
-        return "no connection", "check the network and AWS_ENDPOINT_URL"
-    return type(error).__name__, "check the network and the AWS_ variables"

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import unquote
 
 import pytest
 
@@ -67,7 +68,7 @@ class Asked(NamedTuple):
     """One request to a bucket."""
 
     method: str
-    path: str  # with its query
+    path: str  # with its query, in plain letters
     n_bytes: int  # of the answer
 
 
@@ -88,7 +89,7 @@ class Counter:
             def do_GET(self) -> None:
                 """Answer."""
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                status = counter.trouble(self.command, self.path)
+                status = counter.trouble(self.command, unquote(self.path))
                 if status is not None:
                     self._answer(status, {}, f"<Error><Id>{KEY_ID}</Id></Error>".encode())
                     return
@@ -100,10 +101,10 @@ class Counter:
                 self._answer(answer.status, kept, answer.read())
                 line.close()
 
-            do_PUT = do_HEAD = do_GET  # noqa: N815
+            do_PUT = do_HEAD = do_POST = do_GET  # noqa: N815
 
             def _answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
-                counter.asked.append(Asked(self.command, self.path, len(body)))
+                counter.asked.append(Asked(self.command, unquote(self.path), len(body)))
                 self.send_response(status)
                 for name, value in ({"content-length": str(len(body))} | headers).items():
                     self.send_header(name, value)
