@@ -1,0 +1,178 @@
+"""ELSA with item information: one side of B = E Dᵀ is given by content, the other is learnt."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+import scipy.sparse as sp
+from jaxtyping import Bool, Float
+
+from models.content import unit_or_zero
+from models.elsa_content_engine import ContentEngine, Start
+from models.elsa_content_gradient import Mode, Output
+from models.elsa_content_split import ItemQuestion
+from models.elsa_torch import DeviceRows
+from models.metric import evaluate
+
+
+@dataclass(frozen=True)
+class ContentELSA:
+    """Fitted; scores are ``X (E Dᵀ - diag(e_i·d_i))``.
+
+    In mode "decoder" D is the content: items that nobody has met yet are scored. In mode
+    "encoder" E is: such items are read from a history. Either takes them without training.
+    """
+
+    E: Float[np.ndarray, "n_items n_factors"]  # float32
+    D: Float[np.ndarray, "n_items n_factors"]  # float32
+    mode: Mode
+    best_epoch: int = 0  # 0 is the start itself
+    consumes: ClassVar[str] = "weighted matrix and item content"
+
+    def encode(self, X: sp.csr_array) -> Float[np.ndarray, "batch n_factors"]:
+        """Return users' factors, float32."""
+        return np.asarray(X @ self.E, dtype=np.float32)
+
+    @property
+    def decoder(self) -> Float[np.ndarray, "n_items n_factors"]:
+        """Return D: unseen items score ``encode(X) @ decoder.T``."""
+        return self.D
+
+    def own(self, X: sp.csr_array) -> Float[np.ndarray, " nnz"]:
+        """Return what an item of X adds to its own product, which is no part of its score."""
+        own = np.einsum("ij,ij->i", self.E, self.D, dtype=np.float64)
+        return (X.data * own[X.indices]).astype(np.float32)
+
+    def scores(self, X: sp.csr_array) -> Float[np.ndarray, "batch n_items"]:
+        """Return dense scores, for small batches; float64 products, rounded to float32."""
+        S = self.encode(X).astype(np.float64) @ self.D.T.astype(np.float64)
+        own = np.einsum("ij,ij->i", self.E, self.D, dtype=np.float64)
+        return (S - X.toarray() * own).astype(np.float32)
+
+    @property
+    def listable(self) -> Bool[np.ndarray, " n_items"]:
+        """Items with a decoder row; others score 0 for everybody and must not be listed."""
+        return np.asarray(self.D.any(axis=1))
+
+    def append(self, content: Float[np.ndarray, "n_new n_factors"]) -> "ContentELSA":
+        """Return the model with further items at the end; what it says of the others stays.
+
+        Args:
+            content: as the content it was fitted with; rows are brought to unit length.
+        """
+        new, none = unit_or_zero(content), np.zeros(content.shape, np.float32)
+        E, D = (none, new) if self.mode == "decoder" else (new, none)
+        return replace(self, E=np.vstack([self.E, E]), D=np.vstack([self.D, D]))
+
+
+OnEpoch = Callable[[int, dict[str, float], ContentELSA], None]
+
+
+def fit_elsa_content(
+    X: sp.csr_array,
+    content: Float[np.ndarray, "n_items n_factors"],
+    *,
+    mode: Mode,
+    n_epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    seed: int,
+    start: Start = "content",
+    output: Output = "relu",
+    unit_rows: bool = False,
+    device: str = "cpu",
+    patience: int | None = None,
+    validation: ItemQuestion | None = None,
+    on_epoch: OnEpoch | None = None,
+) -> ContentELSA:
+    """Return ELSA with item information, the best epoch's weights if there is validation.
+
+    The form is that of ELSA with another diagonal: what an item says of itself is taken off, by
+    its true weight. Interactions teach more than content alone within few epochs, and after that
+    the learnt side fits the items of the training and no others: give a validation on items
+    that X does not hold, as models.elsa_content_split makes it.
+
+    Reference: Spišák and Vančura, Recombee, 2024 (the factorisation and its two modes); loss of
+    Vančura et al., RecSys 2022, doi:10.1145/3523227.3551482.
+
+    Args:
+        X: interaction weights, shape (n_users, n_items); empty rows are left out.
+        content: a row for every item, brought to unit length; zero where nothing is known: such
+            an item is never to be listed (decoder) or adds nothing (encoder).
+        mode: the side that content is; the other is learnt.
+        n_epochs: most passes over the rows.
+        batch_size: rows per step.
+        learning_rate: step size of NAdam.
+        seed: start and order of the rows.
+        start: of the learnt side: the content, or at random.
+        output: linear, in which case y is never formed, or with ReLU.
+        unit_rows: whether rows of the learnt side have unit length, as ELSA's have.
+        device: torch device.
+        patience: epochs without a better validation nDCG@100 before the fit stops.
+        validation: what users are asked of held-out items.
+        on_epoch: called after every epoch with its number (from 1), figures and model.
+
+    Raises:
+        ValueError: X holds no interaction, or content does not fit it.
+        ArithmeticError: the loss is not finite.
+    """
+    _check(X, content)
+    F = unit_or_zero(content)
+    rows = DeviceRows.from_csr(_filled_rows(X), device)
+    engine = ContentEngine(rows, F, mode=mode, start=start, unit_rows=unit_rows, seed=seed)
+    best, best_metric = _model(engine.learnt, F, mode, 0), -1.0
+    if validation is not None and start == "content":
+        best_metric = _validate(best, validation)["ndcg@100"]
+    for epoch in range(1, n_epochs + 1):
+        order = np.random.default_rng([seed, epoch]).permutation(rows.n_users)
+        losses = engine.run_epoch(
+            order, batch_size=batch_size, learning_rate=learning_rate, output=output
+        )
+        model = _model(engine.learnt, F, mode, epoch)
+        _check_finite(losses, model, epoch)
+        metrics = {"cosine": float(losses.mean())} | _validate(model, validation)
+        if metrics.get("ndcg@100", np.inf) > best_metric:
+            best, best_metric = model, metrics.get("ndcg@100", -1.0)
+        if on_epoch is not None:
+            on_epoch(epoch, metrics, model)
+        if patience is not None and epoch - best.best_epoch >= patience:
+            break
+    return best
+
+
+def _model(learnt: np.ndarray, F: np.ndarray, mode: Mode, epoch: int) -> ContentELSA:
+    E, D = (learnt, F) if mode == "decoder" else (F, learnt)
+    return ContentELSA(E, D, mode, epoch)
+
+
+def _validate(model: ContentELSA, validation: ItemQuestion | None) -> dict[str, float]:
+    if validation is None:
+        return {}
+    values = evaluate(
+        model, fold_in=validation.fold_in, target=validation.target, eligible=validation.eligible
+    )
+    return {name: float(values[name].mean()) for name in ("ndcg@100", "recall@20")}
+
+
+def _filled_rows(X: sp.csr_array) -> sp.csr_array:
+    filled = np.flatnonzero(np.diff(X.indptr))
+    if not len(filled):
+        raise ValueError(f"X must hold an interaction, got shape {X.shape} without any")
+    return sp.csr_array(X[filled].astype(np.float32))
+
+
+def _check(X: sp.csr_array, content: np.ndarray) -> None:
+    if len(content) != X.shape[1]:
+        raise ValueError(f"content must have {X.shape[1]} rows, one an item, got {len(content)}")
+    if not np.isfinite(content).all():
+        raise ValueError("content must be finite, got nan or inf")
+
+
+def _check_finite(losses: np.ndarray, model: ContentELSA, epoch: int) -> None:
+    learnt = model.E if model.mode == "decoder" else model.D
+    if not np.isfinite(losses).all() or not np.isfinite(learnt.sum()):
+        raise ArithmeticError(
+            f"the loss must be finite, got {losses[-1]} in epoch {epoch}: a lower learning_rate "
+            "may help, and the weights of X must be finite"
+        )
