@@ -11,7 +11,7 @@ from tasks.log_store import log_place
 from tasks.steps import read_manifest
 
 logger = logging.getLogger(__name__)
-LAYOUT = 1  # of ingested shards: events, the user rule they break or null, the place of their file
+LAYOUT = 2  # of ingested shards: codes, the user rule a row breaks or null, the place of its file
 
 
 class LogListing(NamedTuple):
