@@ -43,6 +43,7 @@ from tasks.ledger import append_forgetting, read_lines
 from tasks.lock import lake_lock
 from tasks.replay_lake import replay_lake
 from tasks.steps import read_manifest
+from tasks.user_hash import drop_key
 
 logger = logging.getLogger(__name__)
 _WAIT_SECONDS = 60.0
@@ -110,7 +111,7 @@ def forget_people(
             people=len(user_ids), new=new, listed=len(people.hashes), rows=rows,
             snapshots=snapshots, remote=remote, proof=proof,
         )  # fmt: skip
-        _close(lake, done)
+        _close(config, done)
     return done
 
 
@@ -211,7 +212,9 @@ def _proved(
     return proof
 
 
-def _close(lake: Path, done: Forgetting) -> None:
+def _close(config: NightlyConfig, done: Forgetting) -> None:
+    lake = Path(config.lake)
+    drop_key(config)  # old log lines lead to nobody any more
     mark = unfinished(lake)
     if mark is not None:
         append_forgetting(lake, ForgetEntry(

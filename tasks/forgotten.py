@@ -6,7 +6,6 @@ read ids off it.
 """
 
 import hashlib
-import os
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -16,7 +15,8 @@ import polars as pl
 
 from data_contracts.errors import ContractViolationError, HoarfrostError
 from data_contracts.forgetting import Unfinished
-from tasks.files import make_folder, move_file, staged_path, sync
+from tasks.files import sync
+from tasks.private_file import write_private
 
 _KEY_BYTES, _HASH_BYTES = 32, 16
 _WORDS = (r"[^\s,;|\"'{}\[\]()<>=&]+", r"[^\s,;|\"'{}\[\]()<>=&:/]+")  # an id may hold : and /
@@ -123,7 +123,7 @@ def with_people(lake: Path, user_ids: Iterable[str]) -> Forgotten:
 
 def write_list(lake: Path, people: Forgotten) -> None:
     """Replace the list; the order of its lines tells nothing."""
-    _write_private(folder_of(lake) / "hashes.txt", "".join(f"{h}\n" for h in sorted(people.hashes)))
+    write_private(folder_of(lake) / "hashes.txt", "".join(f"{h}\n" for h in sorted(people.hashes)))
 
 
 def list_digest(people: Forgotten) -> str:
@@ -141,7 +141,7 @@ def unfinished(lake: Path) -> Unfinished | None:
 
 def begin(lake: Path, mark: Unfinished) -> None:
     """Note a forgetting under way: from now on no night starts until it is finished."""
-    _write_private(_mark(lake), mark.model_dump_json() + "\n")
+    write_private(_mark(lake), mark.model_dump_json() + "\n")
 
 
 def finish(lake: Path) -> None:
@@ -164,16 +164,5 @@ def _read_key(path: Path) -> bytes | None:
 
 def _make_key(path: Path) -> bytes:
     key = secrets.token_bytes(_KEY_BYTES)
-    _write_private(path, key.hex())
+    write_private(path, key.hex())
     return key
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Replace a file that only its owner may read."""
-    make_folder(path.parent)
-    staged = staged_path(path)
-    staged.unlink(missing_ok=True)
-    handle = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    move_file(staged, path)

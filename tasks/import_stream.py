@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from data_contracts.errors import ConfigError, ContractViolationError
+from tasks.plain_error import told
 
 MARK = "\ufdd0"  # before a byte that is no UTF-8; Unicode keeps it out of texts
 _BLOCK_BYTES = 2**20
@@ -65,8 +66,8 @@ def open_text(path: Path) -> Iterator[io.BufferedReader]:
             yield io.BufferedReader(MarkedStream(raw), _BLOCK_BYTES)
     except (pa.ArrowException, OSError) as error:
         raise ContractViolationError(
-            f"{path} must be a readable text file, whole and of the named layout, got: {error}; "
-            "nothing was imported"
+            f"{path} must be a readable text file, whole and of the named layout, got: "
+            f"{told(error)}; nothing was imported"
         ) from error
 
 
