@@ -25,6 +25,7 @@ from data_contracts.environment import resolve
 from data_contracts.errors import ConfigError
 from data_contracts.frozen import Frozen
 from data_contracts.model_config import ELSAConfig, ModelConfig, model_kinds
+from data_contracts.privacy import PrivacyConfig
 from data_contracts.publishing import PublishConfig
 from data_contracts.source import SourceConfig
 from data_contracts.surface import NAME, SegmentsConfig, Share, SurfaceConfig
@@ -236,6 +237,7 @@ class NightlyConfig(Frozen):
     drift: DriftConfig = DriftConfig()
     data_drift: DataDriftConfig = DataDriftConfig()
     mlflow: MLflowConfig = MLflowConfig()
+    privacy: PrivacyConfig = PrivacyConfig()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
