@@ -20,6 +20,7 @@ from tasks.judging import judge_model
 from tasks.log_drift import compare_log
 from tasks.materialising import materialise_tables
 from tasks.matrix import build_matrices
+from tasks.plain_error import values_hidden
 from tasks.plan import keep_plan
 from tasks.promotion import promote_model
 from tasks.reporting import keep_page, report_night
@@ -40,7 +41,7 @@ def _night_task(
     function: Callable[P, R], *, retries: int = 2, step: str | None = None
 ) -> Task[P, R]:
     return Task(
-        recorded(function, step),
+        recorded(values_hidden(function), step),
         name=function.__name__.replace("_", "-"),
         cache_policy=NO_CACHE,
         persist_result=False,
