@@ -23,6 +23,7 @@ from tasks.history_shard import is_kept, of_user, users_of_item
 from tasks.lake import Night
 from tasks.segments import read_segments
 from tasks.snapshot import reading
+from tasks.user_hash import masked
 
 Id = str | int
 
@@ -83,7 +84,8 @@ def why_user(night: Night, user: str, surface: str | None = None) -> UserStory:
         met = None if kept is None else of_user(kept, user_id)
         if shown.is_empty() and short.is_empty() and (met is None or met.is_empty()):
             raise ConfigError(
-                f"user must be one that snapshot {manifest.snapshot_id} knows, got {user}"
+                f"user must be one that snapshot {manifest.snapshot_id} knows, got "
+                f"{masked(night.config, user)}"
             )
         titles = _titles(published.night)
         return UserStory(
@@ -146,8 +148,8 @@ def _parsed(text: str, table: pl.LazyFrame, column: str) -> Id:
         return text
     try:
         return int(text)
-    except ValueError as error:
-        raise ConfigError(f"{column} must be a whole number in this lake, got {text}") from error
+    except ValueError:
+        raise ConfigError(f"{column} must be a whole number in this lake, got a text") from None
 
 
 def _collect(table: pl.LazyFrame, column: str, value: Id) -> pl.DataFrame:
