@@ -16,6 +16,7 @@ from tasks.bucket_mirror import BucketMirror, address_of
 from tasks.files import sha256_of
 from tasks.id_type import id_type
 from tasks.lake import Night
+from tasks.plain_error import told
 from tasks.steps import read_manifest
 
 PLACE = ("_file", "_row")  # where a row stands, while it is checked
@@ -75,7 +76,7 @@ class GivenFiles:
         except (OSError, pl.exceptions.PolarsError) as error:
             raise ContractViolationError(
                 f"{name} must be a whole Parquet file: write it again, or move it out of "
-                f"{self.what} ({error})"
+                f"{self.what} ({told(error)})"
             ) from error
         for ours in required:
             if columns[ours] not in found:
@@ -107,8 +108,9 @@ def as_ids(found: pl.Series, name: str, file: str) -> pl.Series:
     """
     if found.dtype.is_integer():
         if found.dtype == pl.UInt64 and (found > 2**63 - 1).any():
+            largest = "a larger one" if name == "user_id" else repr(found.max())
             raise ContractViolationError(
-                f"{file}: {name} must fit into 64 bits with sign, got {found.max()!r}: "
+                f"{file}: {name} must fit into 64 bits with sign, got {largest}: "
                 "write the ids as strings, here and in the log"
             )
         return found.cast(pl.Int64)
