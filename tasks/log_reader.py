@@ -11,6 +11,7 @@ from data_contracts.config import InteractionsConfig
 from data_contracts.id_type import IdType
 from tasks.log_source import LogSource
 from tasks.object_store import MovedError
+from tasks.plain_error import told
 
 _BATCH_ROWS = 1_000_000
 # of Polars and Arrow, on files that are not what they say; or not there any more
@@ -58,7 +59,7 @@ def inspect(source: LogSource, config: InteractionsConfig) -> FileShape:
     except MovedError as error:
         raise UnfitFileError("unreadable_file", str(error)) from error
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise UnfitFileError("unreadable_file", f"not a whole Parquet file ({error})") from error
+        raise UnfitFileError("unreadable_file", f"not a whole Parquet file ({told(error)})") from error
     columns = config.columns
     _check_names(names, [name for name in columns.model_dump().values() if name])
     _check_time(schema.field(columns.timestamp).type, config)
@@ -100,7 +101,7 @@ def batches(
                 )
                 start += raw.height
     except (*FAILURES, OSError) as error:
-        raise UnfitFileError("unreadable_file", f"cannot be read to its end ({error})") from error
+        raise UnfitFileError("unreadable_file", f"cannot be read to its end ({told(error)})") from error
 
 
 def moment(dtype: pl.DataType, config: InteractionsConfig) -> pl.Expr:
