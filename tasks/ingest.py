@@ -26,6 +26,7 @@ from tasks.lake import Night, quarantine_folder, shard_name
 from tasks.log_files import LAYOUT, LogListing, earlier_ingests, list_log
 from tasks.log_reader import FAILURES
 from tasks.log_reading import ReadLog, read_log
+from tasks.plain_error import told
 from tasks.progress import track
 from tasks.quarantine import write_quarantine
 from tasks.steps import entries, run_step
@@ -112,7 +113,8 @@ def _trouble(night: Night, path: str, rows: pl.DataFrame) -> str | None:
     try:
         write_quarantine(night, {path: rows}, [])
     except FAILURES as error:
-        return f"its bad rows cannot be read with all their columns ({str(error).splitlines()[0]})"
+        reason = told(error).splitlines()[0]
+        return f"its bad rows cannot be read with all their columns ({reason})"
     return None
 
 
