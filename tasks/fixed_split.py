@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from data_contracts.errors import ConfigError, ContractViolationError, TooLittleDataError
 from data_contracts.fixed_split import PAIR, fixed_split_schema
 from tasks.id_type import id_type
+from tasks.plain_error import told
 from tasks.table_file import check_table
 
 logger = logging.getLogger(__name__)
@@ -100,7 +101,7 @@ def _read(path: Path) -> tuple[pl.DataFrame, int]:
         raw = lazy.select(PAIR).collect()
     except (pl.exceptions.PolarsError, OSError) as error:
         raise ContractViolationError(
-            f"{path} must be a whole Parquet file: {str(error).splitlines()[0]}; write it again"
+            f"{path} must be a whole Parquet file: {told(error).splitlines()[0]}; write it again"
         ) from error
     if not raw.height:
         raise TooLittleDataError(f"{path} is empty: it must hold at least one row")
