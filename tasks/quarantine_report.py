@@ -15,6 +15,7 @@ from data_contracts.quarantine_report import (
     QuarantinedRow,
     QuarantineSummary,
 )
+from tasks.plain_error import told
 from tasks.quarantine import OURS
 
 
@@ -45,8 +46,8 @@ def summarise_quarantine(
                 examples += _rows(day, part.head(head - len(examples)))
         except (OSError, pl.exceptions.PolarsError) as error:
             raise ContractViolationError(
-                f"{path} must be a whole Parquet file of the quarantine, got: {error}; run the "
-                f"night of {day} again, or remove the file"
+                f"{path} must be a whole Parquet file of the quarantine, got: {told(error)}; run "
+                f"the night of {day} again, or remove the file"
             ) from error
     by_rule, by_night = Counter[str](), Counter[date]()
     for count in counts:
