@@ -175,6 +175,9 @@ def main() -> None:
     except Exception as error:  # the last line of defence: say what to send us
         if type(error).__module__.startswith("cyclopts"):
             sys.exit(ConfigError.exit_code)
-        logging.getLogger(__name__).debug("unexpected error", exc_info=True)
-        display.error(f"unexpected {type(error).__name__}: {error}")
+        from tasks.plain_error import hide_values
+
+        shown = hide_values(error)
+        logging.getLogger(__name__).debug("unexpected error", exc_info=shown)
+        display.error(f"unexpected {type(error).__name__}: {shown}")
         sys.exit(1)
