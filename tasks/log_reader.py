@@ -59,7 +59,9 @@ def inspect(source: LogSource, config: InteractionsConfig) -> FileShape:
     except MovedError as error:
         raise UnfitFileError("unreadable_file", str(error)) from error
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise UnfitFileError("unreadable_file", f"not a whole Parquet file ({told(error)})") from error
+        raise UnfitFileError(
+            "unreadable_file", f"not a whole Parquet file ({told(error)})"
+        ) from error
     columns = config.columns
     _check_names(names, [name for name in columns.model_dump().values() if name])
     _check_time(schema.field(columns.timestamp).type, config)
@@ -101,7 +103,9 @@ def batches(
                 )
                 start += raw.height
     except (*FAILURES, OSError) as error:
-        raise UnfitFileError("unreadable_file", f"cannot be read to its end ({told(error)})") from error
+        raise UnfitFileError(
+            "unreadable_file", f"cannot be read to its end ({told(error)})"
+        ) from error
 
 
 def moment(dtype: pl.DataType, config: InteractionsConfig) -> pl.Expr:
