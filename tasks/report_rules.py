@@ -39,7 +39,7 @@ def _limit(each: RuleOutcome) -> str:
     most = None if each.most is None else _amount(each.most, each.unit)
     if least is None:
         return f"at most {most}"
-    return f"at least {least}" if most is None else f"{least} to {most}"
+    return f"at least {least}" if most is None else f"{each.least:.4g} to {most}"
 
 
 def _amount(value: float, unit: str) -> str:

@@ -21,7 +21,13 @@ from tasks.log_files import earlier_ingests
 from tasks.steps import read_manifest, run_step
 from tasks.table_rules_events import count_events, day_events, kept_counts
 from tasks.table_rules_outcomes import DayEvents, day_outcomes
-from tasks.table_rules_waiting import SET_ASIDE, STEP, days_set_aside, wait_for
+from tasks.table_rules_waiting import (
+    SET_ASIDE,
+    STEP,
+    days_left_out,
+    undo_ingest,
+    wait_for,
+)
 from tasks.volume import first_volume_day, good_rows, usual_volume
 
 logger = logging.getLogger(__name__)
@@ -31,7 +37,8 @@ Ingests = Sequence[IngestManifest]
 def judge_day(night: Night, ingest: IngestManifest) -> RulesManifest:
     """Judge the run date's day by every rule, and days that had been set aside and changed.
 
-    Where a day is set aside, ingest must be asked again: it then leaves that day out.
+    Where a day is set aside or stops the night, the night's ingest is undone: asked again, it
+    leaves out what was set aside, and no later night takes such a day without judging it.
 
     Args:
         night: its step "ingest" is finished.
@@ -72,11 +79,11 @@ def judged_day(night: Night) -> RulesManifest | None:
 def days_to_judge(night: Night, ingest: IngestManifest) -> list[date]:
     """Return the days with files in an ingest that are judged as a whole.
 
-    They are the run date's and those that an earlier night had set aside: other days were
+    They are the run date's and those that an earlier night had left out: other days were
     judged by the nights they belong to, or came before the first of them.
     """
-    waited = set(days_set_aside(night)) | {night.run_date}
-    return sorted(waited & {file.partition for file in ingest.log_files})
+    days = {file.partition for file in ingest.log_files}
+    return sorted(days & (days_left_out(night, min(days)) | {night.run_date})) if days else []
 
 
 def outcomes_of_days(
@@ -140,6 +147,8 @@ def _judge(
     warnings = tuple(each.sentence for each in outcomes if each.state == "warned")
     for warning in warnings:
         logger.warning("the log of %s: %s", night.run_date, warning)
+    if any(each.state in ("stopped", "quarantined") for each in outcomes):
+        undo_ingest(night)
     refuse_stopped(outcomes)
     logger.info("%s: %s", STEP, dict(Counter(each.state for each in outcomes)))
     return RulesManifest(

@@ -2,15 +2,15 @@
 
 import logging
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 
-from data_contracts.manifests import LogFile, RefusedFile
+from data_contracts.manifests import IngestManifest, LogFile, RefusedFile
 from data_contracts.table_rules import RulesManifest, WaitingDay
 from tasks.catalogue import catalogue_fingerprint
-from tasks.files import digest
+from tasks.files import digest, sync
 from tasks.lake import Night, night_folder, nights
 from tasks.log_files import LogListing
-from tasks.steps import read_manifest
+from tasks.steps import MANIFEST, read_manifest
 
 logger = logging.getLogger(__name__)
 STEP = "table_rules"
@@ -23,11 +23,11 @@ def leave_waiting(night: Night, listing: LogListing) -> LogListing:
     A day waits as long as its files and the settings that judge it are what they were; else it
     is read and judged again as a whole.
     """
-    known = days_set_aside(night)
+    found = files_by_day(listing.new)
+    known = days_set_aside(night, since=min(found)) if found else {}
     if not known:
         return listing
     settings = judging_settings(night)
-    found = files_by_day(listing.new)
     waiting = {
         day: each
         for day, each in known.items()
@@ -46,15 +46,45 @@ def leave_waiting(night: Night, listing: LogListing) -> LogListing:
     return listing._replace(new=new, late=(*listing.late, *late))
 
 
-def days_set_aside(night: Night) -> dict[date, WaitingDay]:
-    """Return the days that this night or one before has set aside, as the last one that did."""
-    first = night.run_date - timedelta(days=night.config.interactions.look_back_days)
+def days_set_aside(night: Night, since: date) -> dict[date, WaitingDay]:
+    """Return the days that this night or one before has set aside, as the last one that did.
+
+    Args:
+        night: later ones are not looked at.
+        since: first night that is.
+    """
     found: dict[date, WaitingDay] = {}
     for run_date in nights(night.lake):
-        if first <= run_date <= night.run_date:
+        if since <= run_date <= night.run_date:
             manifest = read_manifest(night_folder(night.lake, run_date) / STEP, RulesManifest)
             found |= {each.day: each for each in (manifest.waiting if manifest else ())}
     return found
+
+
+def days_left_out(night: Night, since: date) -> set[date]:
+    """Return the days of earlier nights that none has taken: set aside, or their night stopped.
+
+    Args:
+        night: this night and later ones are not looked at.
+        since: first night that is.
+    """
+    taken: dict[date, bool] = {}
+    for run_date in nights(night.lake):
+        if since <= run_date < night.run_date:
+            folder = night_folder(night.lake, run_date)
+            taken[run_date] = read_manifest(folder / "ingest", IngestManifest) is not None
+            judged = read_manifest(folder / STEP, RulesManifest) if taken[run_date] else None
+            if judged is not None:
+                aside = {each.day for each in judged.waiting}
+                taken |= {each.day: each.day not in aside for each in judged.outcomes}
+    return {day for day, is_taken in taken.items() if not is_taken}
+
+
+def undo_ingest(night: Night) -> None:
+    """Make a night's ingest unfinished, so that no later night takes what it read for taken."""
+    manifest = night.step("ingest") / MANIFEST
+    manifest.unlink(missing_ok=True)
+    sync(manifest.parent)
 
 
 def wait_for(night: Night, day: date, files: Sequence[LogFile], reason: str) -> WaitingDay:

@@ -8,6 +8,7 @@ from data_contracts.log_drift import LogFigure
 from data_contracts.manifests import Interval, RefusedFile, SegmentFigure
 from data_contracts.plan import Outcome
 from data_contracts.report import NightReport, Recommendation, UserExample
+from data_contracts.table_rules import RuleOutcome
 
 LAST = date(2026, 10, 26)
 REASON = "may be worse than the champion; ndcg@100 against the champion: -0.0092, tolerated 0.0104"
@@ -79,6 +80,7 @@ def _parts(day: date, text: str) -> dict[str, Any]:
             surfaces={text: surface()},
             warnings=(f"{text}: moved",),
         ),
+        "rules": outcomes(day, text),
         "log_drift": {
             "items_psi": LogFigure(value=0.012, usual=0.01, noise=0.02, state="ok"),
             "event_types_js": LogFigure(value=0.21, usual=0.01, noise=0.02, state="drift"),
@@ -93,6 +95,24 @@ def _parts(day: date, text: str) -> dict[str, Any]:
         ),
         "examples": (UserExample(user_id=text, history=(text, text), recommendations=lists),),
     }
+
+
+def outcomes(day: date, text: str = "part-0.parquet") -> tuple[RuleOutcome, ...]:
+    """One rule in every state, and one of rows without a limit."""
+    shared: dict[str, Any] = {"day": day, "figure": 0.123, "unit": "share", "most": 0.1}
+    given: list[dict[str, Any]] = [
+        {"rule": "bot", "state": "passed", "most": None},
+        {"rule": "duplicate", "state": "stopped", "figure": 8.0, "most": 7.0, "unit": "rows"},
+        {"rule": "uniqueness", "state": "warned", "file": text},
+        {"rule": "freshness", "state": "quarantined", "figure": 13.25, "most": 12.0,
+         "unit": "hours"},
+        {"rule": "volume", "state": "passed", "figure": 1.25, "least": 0.5, "most": 2.0,
+         "unit": "times"},
+        {"rule": "new_items", "state": "not enough data", "figure": None},
+    ]  # fmt: skip
+    return tuple(
+        RuleOutcome(**shared | {"sentence": f"{each['rule']}: {text}"} | each) for each in given
+    )
 
 
 def nights_before(n: int, day: date = LAST, **more: Any) -> list[NightReport]:

@@ -1,6 +1,8 @@
 """The contract of the log: bounds of a day, the order of rules, and rules against the schema."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -155,6 +157,18 @@ def test_schema_is_strict_about_types():
         check_table(schema, naive)
     with pytest.raises(ContractViolationError, match="user_id breaks dtype"):
         check_table(interactions_schema("integer", "string", TYPES), frame)
+
+
+def test_nothing_but_check_table_validates():
+    """Anything else could hand a contract a lazy frame, whose values it would not look at."""
+    root = Path(__file__).parents[2]
+    calls = [
+        path.relative_to(root).as_posix()
+        for package in ("flows", "tasks", "models", "data_contracts")
+        for path in (root / package).glob("*.py")
+        if re.search(r"schema(\([^)]*\))?\.validate\(", path.read_text(encoding="utf-8"))
+    ]
+    assert calls == ["tasks/table_file.py"]
 
 
 def test_lazy_frame_is_refused_because_its_values_would_not_be_looked_at():

@@ -17,8 +17,9 @@ from tests.run_record import run_record
 from tests.snapshot_bytes import snapshot_bytes
 
 POINTS = (
-    "ingest", "log_drift", "history", "matrices", "epoch", "train", "judge", "registered",
-    "aliases", "promote", "materialise", "check", "snapshot", "placed", "pointed", "publish",
+    "ingest", "table_rules", "log_drift", "history", "matrices", "epoch", "train", "judge",
+    "registered", "aliases", "promote", "materialise", "check", "snapshot", "placed", "pointed",
+    "publish",
 )  # fmt: skip
 
 

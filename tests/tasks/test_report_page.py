@@ -81,7 +81,8 @@ def test_every_section_is_there():
     """A full night leaves none of them out."""
     page = report_page(night_report(), nights_before(3))
     assert re.findall(r'<section id="(\w+)"', page) == [
-        "figures", "trends", "log", "log_drift", "drift", "examples", "tables", "plan", "lineage",
+        "figures", "trends", "log", "rules", "log_drift", "drift", "examples", "tables", "plan",
+        "lineage",
     ]  # fmt: skip
 
 
@@ -137,7 +138,7 @@ def test_a_first_night_says_that_there_is_nothing_to_compare():
     """No drawings of one dot, no empty tables."""
     first = night_report(
         drift=None, plan=(), gain_over_champion={}, settings={}, refused_files=(), short_lists=0,
-        quarantined={}, accepted=7402, examples=(), log_drift={}, log_warnings=(),
+        quarantined={}, accepted=7402, examples=(), log_drift={}, log_warnings=(), rules=(),
     )  # fmt: skip
     page = report_page(first)
     assert "trends need another one" in page

@@ -1,5 +1,6 @@
 """Rules of a day: every one beyond its limit and inside it; what waits, stops, and is told."""
 
+import contextlib
 import logging
 from datetime import UTC, datetime, timedelta
 
@@ -185,6 +186,48 @@ def test_a_day_that_waited_and_is_no_better_waits_on(lake):
     found = judge_day(later, ingest(later))
     assert [each.day for each in found.waiting] == [DAY]
     assert set(ingest(later).accepted_by_day) == {tomorrow}
+
+
+@pytest.mark.parametrize("severity", ["quarantine", "stop"])
+def test_a_day_left_out_is_judged_by_the_next_night(lake, severity):
+    """Though its own night was killed or given up before it could ingest again."""
+    limits = {"volume": {"severity": severity}}
+    tomorrow = DAY + timedelta(days=1)
+    write_day(lake, usual_rows(n=5))
+    write_day(lake, usual_rows(tomorrow), day=tomorrow)
+    with contextlib.suppress(TooLittleDataError):
+        judged(lake, **limits)
+    later = limited(lake, tomorrow, **limits)
+    if severity == "stop":
+        for _ in range(2):
+            with pytest.raises(TooLittleDataError, match=f"5 good rows on {DAY}"):
+                judge_day(later, ingest(later))
+    else:
+        assert set(ingest(later).accepted_by_day) == {tomorrow}
+    write_day(lake, usual_rows())
+    log = ingest(later)
+    found = {(each.rule, each.day): each.state for each in judge_day(later, log).outcomes}
+    assert set(log.accepted_by_day) == {DAY, tomorrow}
+    assert found["volume", DAY] == found["volume", tomorrow] == "passed"
+
+
+def test_a_file_that_comes_late_for_a_day_is_not_judged_as_that_day(lake):
+    """Whether its own night took the day, or a later one did."""
+    limits = {"volume": {"severity": "quarantine"}}
+    days = [DAY + timedelta(days=ahead) for ahead in range(3)]
+    write_day(lake, usual_rows(n=5))
+    judged(lake, **limits)
+    ingest(limited(lake, **limits))
+    write_day(lake, usual_rows())
+    for day in days[1:]:
+        write_day(lake, usual_rows(day), day=day)
+        later = limited(lake, day, **limits)
+        found = judge_day(later, ingest(later))
+        first = {DAY} if day == days[1] else set()
+        assert {each.day for each in found.outcomes} == first | {day}
+        assert judge_day(later, ingest(later)) == found
+        for late in (DAY, day):
+            write_day(lake, good_rows(1, late), day=late, name="late")
 
 
 def test_a_first_day_that_is_set_aside_leaves_nothing_to_train_on(tmp_path):
