@@ -79,6 +79,8 @@ class Counter:
         self.asked: list[Asked] = []
         self.trouble: Callable[[str, str], int | None] = lambda _method, _path: None
         """Returns the status of an own answer, None to pass a request on."""
+        self.heard: Callable[[dict[str, str]], None] = lambda _headers: None
+        """Is told the headers of every request."""
         counter, server = self, address.removeprefix("http://")
 
         class Passing(BaseHTTPRequestHandler):
@@ -89,6 +91,7 @@ class Counter:
             def do_GET(self) -> None:
                 """Answer."""
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                counter.heard({name.lower(): value for name, value in self.headers.items()})
                 status = counter.trouble(self.command, unquote(self.path))
                 if status is not None:
                     self._answer(status, {}, f"<Error><Id>{KEY_ID}</Id></Error>".encode())

@@ -1,15 +1,22 @@
 """The log in an object store: the same history as from folders, little read, troubles told."""
 
 import hashlib
+import random
 from datetime import timedelta
 
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 
+from data_contracts.errors import ConfigError
+from tasks.expected import expect
 from tasks.history import build_history
 from tasks.ingest import ingest
+from tasks.log_files import list_log
 from tasks.matrix import build_matrices
-from tests.bucket import Counter, point_to, s3_server, send
+from tasks.quarantine_replay import replay_quarantine
+from tasks.validating import validate_log
+from tests.bucket import SECRET, Counter, bucket_of, point_to, s3_server, send
 from tests.tiny_lake import DAY, at, good_rows, night, write_day
 
 HIVE = "s3://tables/shop/interactions/date={date}/*.parquet"
@@ -104,3 +111,147 @@ def test_same_log_gives_the_same_state_wherever_it_lies(tmp_path, counter, local
         assert refused[0].equals(refused[1])
         assert refused[0].height > 3
     assert not list((lakes[1] / "state" / "staging").rglob("*.parquet"))
+
+
+def test_only_what_is_new_is_read_the_next_night(tmp_path, counter):
+    """An object with the same tag is the same whenever it was written; a changed one is new."""
+    lake, log = tmp_path / "lake", tmp_path / "log"
+    for ago in (2, 1):
+        write_day(log, good_rows(6, days_before(ago)), day=days_before(ago))
+    send(log, "s3://tables/shop")
+    run(lake, days_before(1), interactions={"files": HIVE})
+    send(log, "s3://tables/shop")  # the same bytes, another time
+    changed = write_day(log, bad_rows(days_before(2)), day=days_before(2))
+    write_day(log, good_rows(4), day=DAY)
+    send(log, "s3://tables/shop")
+    counter.asked.clear()
+    ingested, _ = run(lake, DAY, interactions={"files": HIVE})
+    assert [file.partition for file in ingested.log_files] == [days_before(2), DAY]
+    read = {each.path.rpartition("date=")[2] for each in counter.asked if "list-" not in each.path}
+    assert read == {f"{days_before(2)}/{changed.name}", f"{DAY}/{changed.name}"}
+
+
+def test_old_rows_of_a_changed_object_are_replaced(tmp_path, counter):
+    """The history is that of a lake that never saw them."""
+    lake, fresh, log = tmp_path / "lake", tmp_path / "fresh", tmp_path / "log"
+    write_day(log, good_rows(9, days_before(1)), day=days_before(1))
+    send(log, "s3://tables/shop")
+    run(lake, days_before(1), interactions={"files": HIVE})
+    write_day(log, good_rows(3, days_before(1)), day=days_before(1))
+    write_day(log, good_rows(3))
+    send(log, "s3://tables/shop")
+    histories = []
+    for each in (lake, fresh):
+        tonight = night(each, interactions={"files": HIVE})
+        histories.append(build_history(tonight, ingest(tonight)))
+    assert histories[0].interactions == histories[1].interactions
+    assert [file.rows for file in histories[0].log_files] == [9, 3, 3]
+    assert histories[0].log_files[0].replaced == 9
+
+
+def test_days_wanted_are_listed_and_a_listing_has_many_pages(tmp_path, counter):
+    """Of 1,030 objects a thousand is a page; those of other days cost nothing."""
+    bucket = bucket_of("s3://tables/shop")
+    days = {days_before(0): 1005, days_before(1): 5, days_before(40): 5, days_before(-1): 15}
+    for day, n_files in days.items():
+        for number in range(n_files):
+            bucket.put(f"interactions/date={day}/{number:04d}.parquet", b"")
+    bucket.put(f"interactions/date={DAY}/.hidden.parquet", b"")
+    bucket.put(f"interactions/date={DAY}/sub/0.parquet", b"")
+    bucket.put("interactions/date=2026-09-02/more.parquet", b"")
+    counter.asked.clear()
+    tonight = night(tmp_path, interactions={"files": HIVE}, history={"window_days": 10})
+    listing = list_log(tonight)
+    names = [file.path for file in listing.new]
+    assert len(names) == 1005 + 5 + 1
+    assert names == sorted(names)
+    assert listing.has_run_date
+    asked = [each.path for each in counter.asked]
+    assert len(asked) == 2
+    assert "start-after=shop/interactions/date=2026-08-31" in asked[0]
+
+
+def test_first_pass_reads_its_four_columns_by_ranges(tmp_path, counter):
+    """Row group by row group; a wide column stays where it is, and nothing is read twice."""
+    rows, noise = 60_000, random.Random(1)
+    frame = pl.DataFrame(
+        {
+            "user_id": [f"u{k % 900}" for k in range(rows)],
+            "item_id": [f"i{k % 70}" for k in range(rows)],
+            "event_type": ["view"] * rows,
+            "timestamp": [at(1 + k / rows) for k in range(rows)],
+            "page": [noise.randbytes(40).hex() for _ in range(rows)],
+        }
+    )
+    path = tmp_path / "log" / "interactions" / f"date={DAY}" / "part-0.parquet"
+    path.parent.mkdir(parents=True)
+    frame.write_parquet(path, row_group_size=20_000)
+    send(tmp_path / "log", "s3://tables/shop")
+    with pq.ParquetFile(path) as file:
+        groups = [file.metadata.row_group(group) for group in range(file.metadata.num_row_groups)]
+        wanted = [sum(g.column(k).total_compressed_size for k in range(4)) + 1_000 for g in groups]
+    footer = 65_536
+    counter.asked.clear()
+    tonight = night(tmp_path / "lake", interactions={"files": HIVE})
+    assert ingest(tonight).accepted == rows
+    read = [each.n_bytes for each in counter.asked if "list-type" not in each.path]
+    assert sum(read) <= sum(wanted) + 2 * footer < path.stat().st_size / 3  # two looks at the file
+    assert max(read) <= max(*wanted, footer)
+    assert len(read) == 2 + len(groups)
+
+
+def test_plan_and_validation_tell_the_same_of_both(tmp_path, counter):
+    """Files, bytes, rows and distinct users of a sample; nothing is written."""
+    for ago in (1, 0):
+        write_day(tmp_path / "local", bad_rows(days_before(ago)), day=days_before(ago))
+    send(tmp_path / "local", "s3://tables/shop")
+    remote = tmp_path / "remote"
+    remote.mkdir()
+    nights = night(tmp_path / "local"), night(remote, interactions={"files": HIVE})
+    assert expect(nights[0]) == expect(nights[1])
+    checks = [validate_log(each).model_dump_json(exclude={"lake"}) for each in nights]
+    assert checks[0] == checks[1].replace("s3://tables/shop/", "")
+    assert not list(remote.iterdir())
+
+
+def test_bad_rows_are_judged_again_where_they_lie(tmp_path, counter):
+    """As hoarfrost quarantine --replay does, after a type of event was allowed."""
+    write_day(tmp_path / "log", bad_rows(DAY))
+    send(tmp_path / "log", "s3://tables/shop")
+    lake = tmp_path / "lake"
+    run(lake, DAY, interactions={"files": HIVE})
+    settings = {"interactions": {"files": HIVE}, "events": {"view": 1.0, "sale": 2.0}}
+    replay = replay_quarantine(night(lake, **settings).config, apply=True)
+    assert replay.nights[0].would_pass == {"event_type_unknown": 1}
+    assert ingest(night(lake, **settings)).accepted == 9
+
+
+def test_keys_of_its_own_stand_before_the_environment(tmp_path, counter, monkeypatch):
+    """The log's endpoint and keys; those of the tables are for the tables."""
+    write_day(tmp_path / "log", good_rows())
+    send(tmp_path / "log", "s3://tables/shop")
+    point_to(monkeypatch, "http://127.0.0.1:9")  # where snapshots would go
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "of-the-tables")
+    monkeypatch.setenv("LOG_AT", counter.address)
+    monkeypatch.setenv("LOG_KEY", "AKIAOFTHELOG")
+    monkeypatch.setenv("LOG_SECRET", SECRET)
+    source = {
+        "endpoint": "${LOG_AT}", "region": "eu-west-1",
+        "access_key_id": "${LOG_KEY}", "secret_access_key": "${LOG_SECRET}",
+    }  # fmt: skip
+    signed = []
+    counter.heard = signed.append
+    tonight = night(tmp_path / "lake", interactions={"files": HIVE}, source=source)
+    assert ingest(tonight).accepted == 6
+    assert signed
+    for headers in signed:
+        assert "AKIAOFTHELOG/" in headers["authorization"]
+        assert "/eu-west-1/" in headers["authorization"]
+        assert "x-amz-security-token" not in headers
+
+
+def test_missing_variable_of_a_key_is_told(tmp_path):
+    """By its name."""
+    source = {"access_key_id": "${NO_SUCH_KEY}", "secret_access_key": "${NO_SUCH_SECRET}"}
+    with pytest.raises(ConfigError, match="environment variable NO_SUCH_KEY must be set"):
+        list_log(night(tmp_path, interactions={"files": HIVE}, source=source))
