@@ -140,8 +140,9 @@ class ObjectStore:
         A store lists its keys in their order, a thousand at a time; no more is asked for than
         lies in between.
         """
+        offset = folder if after.rpartition("/")[2] in (".", "..") else after  # no key is so called
         with self._told(folder):
-            pages = _obstore().list(self.store, folder or None, offset=after or None)
+            pages = _obstore().list(self.store, folder or None, offset=offset or None)
             for meta in (meta for page in pages for meta in page):
                 if meta["path"] >= until:
                     return
