@@ -53,7 +53,7 @@ def _with_date(pattern: str) -> str:
 
 
 class InteractionColumns(Frozen):
-    """The log's names for our columns; event_type may be left out with an empty name."""
+    """The log's names for our columns; an empty name means that the log has no such column."""
 
     user_id: str = "user_id"
     """Who: a string or an integer, kept as it is up to the tables."""
@@ -63,6 +63,10 @@ class InteractionColumns(Frozen):
     """When."""
     event_type: str = "event_type"
     """Which kind of event; "" if the log has no such column (see default_event_type)."""
+    event_id: str = ""
+    """Column that tells events of a user apart; else user, item, event type and time do."""
+    value: str = ""
+    """Column of explicit ratings, kept for models that predict them."""
 
 
 class InteractionsConfig(Frozen):
@@ -119,8 +123,10 @@ class HistoryConfig(Frozen):
     """After so many days an event counts half, counted from the run date."""
     max_weight: PositiveFloat = 10.0
     """Largest weight of one (user, item)."""
-    n_user_shards: PositiveInt = 4
-    """Number of user shards; fixed for the life of a lake."""
+    max_user_weight: PositiveFloat | None = None
+    """Largest sum of a user's weights, if any: larger ones are scaled down alike."""
+    n_user_shards: PositiveInt | None = None
+    """Number of user shards, fixed for the life of a lake; chosen by the first night's log."""
 
 
 class TrainingConfig(Frozen):

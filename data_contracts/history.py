@@ -23,6 +23,12 @@ def history_schema(user_id_type: IdType, item_id_type: IdType) -> pa.DataFrameSc
             "first_seen": pa.Column(pl.Datetime("us", "UTC"), description="First event."),
             "last_seen": pa.Column(pl.Datetime("us", "UTC"), description="Last event."),
             "n_events": pa.Column(pl.UInt32, pa.Check.ge(1), description="Events."),
+            "value": pa.Column(
+                pl.Float32,
+                required=False,
+                nullable=True,
+                description="Rating of the last event, where the log has ratings.",
+            ),
         },
         strict=True,
         ordered=True,

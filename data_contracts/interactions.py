@@ -27,9 +27,10 @@ ROW_RULES = {
     "timestamp_ancient": "no time lies before interactions.earliest",
     "timestamp_in_future": "no time lies after the day of its file",
     "too_late": "no event comes more than interactions.look_back_days after it happened",
+    "value_unfit": "where the log has ratings, every row has one, and it is a finite number",
 }
 USER_RULES = {
-    "duplicate": "an event (user, item, event type, time) is told once",
+    "duplicate": "an event (its id; else user, item, event type, time) is told once",
     "bot": "no user has more than validation.max_events_per_user_day events on a day",
 }
 FILE_RULES = {
@@ -73,7 +74,11 @@ def day_start(day: date, time_zone: str) -> datetime:
 
 
 def broken_rule(
-    event_types: Iterable[str], limits: Bounds, *, text_ids: tuple[bool, bool]
+    event_types: Iterable[str],
+    limits: Bounds,
+    *,
+    text_ids: tuple[bool, bool],
+    has_value: bool = False,
 ) -> pl.Expr:
     """Return the name of the first rule a row breaks, null for a good row.
 
@@ -81,6 +86,7 @@ def broken_rule(
         event_types: the known ones.
         limits: of the partition.
         text_ids: whether user ids and item ids are strings.
+        has_value: whether rows have a rating.
     """
     timestamp = pl.col("timestamp")
     broken = {
@@ -95,6 +101,9 @@ def broken_rule(
         "timestamp_ancient": timestamp < limits.earliest,
         "timestamp_in_future": timestamp >= limits.end,
         "too_late": timestamp < limits.arrived_after,
+        "value_unfit": ~pl.col("value").is_finite().fill_null(value=False)
+        if has_value
+        else pl.lit(value=False),
     }
     return pl.coalesce(pl.when(broken[rule]).then(pl.lit(rule)) for rule in ROW_RULES)
 

@@ -108,6 +108,8 @@ class RulesConfig(Frozen):
     """Rows from after the day of their file."""
     too_late: RowRule | None = None
     """Rows that came more than interactions.look_back_days after they happened."""
+    value_unfit: RowRule | None = None
+    """Rows without a finite rating, where the log has ratings."""
     duplicate: RowRule | None = None
     """Rows that tell an event again; a share of them is bounded by uniqueness too."""
     bot: RowRule | None = None

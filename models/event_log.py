@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int, Int64
+from jaxtyping import Bool, Float32, Int64, Integer, UInt64
 
 from models.event_kernel import (
     count_pairs,
@@ -13,15 +13,16 @@ from models.event_kernel import (
     sum_pairs,
 )
 
+_OF_PAIRS = ("weight", "weight_before_cut", "first_seen", "last_seen", "n_events")
 _UNIT = 2.0**40  # parts of the cap: weights are summed as integers, so order does not matter
 
 
 class Events(NamedTuple):
     """Rows of a log, in any order."""
 
-    user: Int[np.ndarray, " n"]  # 0 .. n_users - 1
-    item: Int[np.ndarray, " n"]  # not negative
-    kind: Int[np.ndarray, " n"]  # 0 .. n_kinds - 1
+    user: Integer[np.ndarray, " n"]  # 0 .. n_users - 1
+    item: Integer[np.ndarray, " n"]  # not negative
+    kind: Integer[np.ndarray, " n"]  # 0 .. n_kinds - 1
     moment: Int64[np.ndarray, " n"]  # microseconds
 
 
@@ -29,10 +30,10 @@ class Ordered(NamedTuple):
     """Rows by user, item, moment and kind; equal events stay as given."""
 
     ends: Int64[np.ndarray, " n_users_plus_1"]  # where each user's rows begin and end
-    row: Int[np.ndarray, " n"]  # which row it was
-    item: Int[np.ndarray, " n"]
+    row: Integer[np.ndarray, " n"]  # which row it was
+    item: Integer[np.ndarray, " n"]
     moment: Int64[np.ndarray, " n"]
-    kind: Int[np.ndarray, " n"]
+    kind: Integer[np.ndarray, " n"]
 
 
 class Decay(NamedTuple):
@@ -43,18 +44,20 @@ class Decay(NamedTuple):
     end: int  # age counts from it
     half_life: float | None  # at this age an event counts half
     cut: int  # what lies before it is summed apart as well
+    user_cap: float | None = None  # largest sum of a user's weights; larger ones are scaled down
 
 
 class Pairs(NamedTuple):
     """One entry per user and item, by user and item; CSR without a shape."""
 
     indptr: Int64[np.ndarray, " n_users_plus_1"]
-    item: Int[np.ndarray, " nnz"]
+    item: Integer[np.ndarray, " nnz"]
     weight: Float32[np.ndarray, " nnz"]
     weight_before_cut: Float32[np.ndarray, " nnz"]
     first_seen: Int64[np.ndarray, " nnz"]
     last_seen: Int64[np.ndarray, " nnz"]
-    n_events: Int[np.ndarray, " nnz"]
+    n_events: Integer[np.ndarray, " nnz"]
+    value: Float32[np.ndarray, " nnz"] | None = None  # of the last event, where events have one
 
 
 def in_order(events: Events, n_users: int) -> Ordered:
@@ -68,16 +71,37 @@ def in_order(events: Events, n_users: int) -> Ordered:
     return ordered
 
 
-def repeats(order: Ordered, taken: Bool[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
-    """Tell for every ordered row whether a taken one before it tells the same event.
+def repeats(
+    order: Ordered,
+    taken: Bool[np.ndarray, " n"],
+    key: UInt64[np.ndarray, " n"] | None = None,
+) -> Bool[np.ndarray, " n"]:
+    """Tell for every ordered row whether a taken one tells the same event, and is preferred.
+
+    Rows with the same key tell the same event of a user; of these the earliest counts, and of
+    equally early ones the first. Rows without a key do if they are equal.
 
     Args:
         order: the rows.
         taken: which of them take part; of the others none repeats, nor is repeated.
+        key: of every ordered row, 0 for none; by default no row has one.
     """
     repeated = np.zeros(len(taken), bool)
-    mark_repeats(order.ends, order.item, order.moment, order.kind, taken, repeated)
+    plain = taken if key is None else taken & (key == 0)
+    mark_repeats(order.ends, order.item, order.moment, order.kind, plain, repeated)
+    if key is not None:
+        rows = np.flatnonzero(taken & (key != 0))
+        user = users_of(order)[rows]
+        by_key = np.lexsort((order.moment[rows], key[rows], user))  # stable: else as ordered
+        rows, user = rows[by_key], user[by_key]
+        again = (user[1:] == user[:-1]) & (key[rows[1:]] == key[rows[:-1]])
+        repeated[rows[1:][again]] = True
     return repeated
+
+
+def users_of(order: Ordered) -> Integer[np.ndarray, " n"]:
+    """Return the user of every ordered row."""
+    return np.repeat(np.arange(len(order.ends) - 1, dtype=np.uint32), np.diff(order.ends))
 
 
 def add_up(order: Ordered, kept: Bool[np.ndarray, " n"], decay: Decay) -> Pairs:
@@ -96,12 +120,42 @@ def add_up(order: Ordered, kept: Bool[np.ndarray, " n"], decay: Decay) -> Pairs:
     )  # fmt: skip
     sum_pairs(
         order.ends, order.item, order.moment, order.kind, kept, decay.shares, decay.end,
-        decay.half_life or 0.0, decay.cut, _UNIT, decay.cap, *pairs[1:],
+        decay.half_life or 0.0, decay.cut, _UNIT, decay.cap, *pairs[1:7],
     )  # fmt: skip
+    if decay.user_cap is not None:
+        for weight in (pairs.weight, pairs.weight_before_cut):
+            _scale_down(indptr, weight, decay.user_cap)
     return pairs
 
 
-def relabelled(pairs: Pairs, labels: Int[np.ndarray, " n_items"]) -> Pairs:
+def _scale_down(indptr: np.ndarray, weight: np.ndarray, cap: float) -> None:
+    """Scale the rows whose sum is above the cap, in place; what has a weight keeps some."""
+    total = np.concatenate(([0.0], np.cumsum(weight, dtype=np.float64)))
+    sums = np.diff(total[indptr])
+    scale = np.minimum(1.0, cap / np.maximum(sums, cap)).astype(np.float32)
+    tiny = np.finfo(np.float32).tiny
+    scaled = np.maximum(weight * np.repeat(scale, np.diff(indptr)), tiny)
+    np.copyto(weight, scaled, where=weight > 0)
+
+
+def last_values(
+    order: Ordered, kept: Bool[np.ndarray, " n"], value: Float32[np.ndarray, " n"]
+) -> Float32[np.ndarray, " nnz"]:
+    """Return the value of the last kept row of every user and item, in order of both.
+
+    Args:
+        order: the rows; among equal ones the last given counts.
+        kept: which of them count.
+        value: of every ordered row.
+    """
+    rows = np.flatnonzero(kept)
+    user, item = users_of(order)[rows], order.item[rows]
+    is_last = np.ones(len(rows), bool)
+    is_last[:-1] = (user[1:] != user[:-1]) | (item[1:] != item[:-1])
+    return value[rows[is_last]]
+
+
+def relabelled(pairs: Pairs, labels: Integer[np.ndarray, " n_items"]) -> Pairs:
     """Return the same entries under other labels of items, in the order of those.
 
     Args:
@@ -111,5 +165,6 @@ def relabelled(pairs: Pairs, labels: Int[np.ndarray, " n_items"]) -> Pairs:
     n = len(pairs.item)
     indices, places = np.empty(n, np.int32), np.empty(n, np.int64)
     relabel_rows(pairs.indptr, pairs.item, labels, indices, places)
-    others = (values[places] for values in pairs[2:])
-    return Pairs(pairs.indptr, indices, *others)
+    moved = {name: values[places] for name, values in pairs._asdict().items() if name in _OF_PAIRS}
+    value = None if pairs.value is None else pairs.value[places]
+    return pairs._replace(item=indices, value=value, **moved)

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from models.event_log import Ordered
+from models.event_log import Ordered, users_of
 from tasks.lake import Night
 
 
@@ -18,7 +18,7 @@ def of_bots(order: Ordered, single: np.ndarray, night: Night) -> np.ndarray:
     """
     most = night.config.validation.max_events_per_user_day
     found = np.zeros(len(single), bool)
-    user = np.repeat(np.arange(len(order.ends) - 1, dtype=np.uint32), np.diff(order.ends))
+    user = users_of(order)
     busy = np.bincount(user[single], minlength=len(order.ends) - 1) > most
     if not busy.any():
         return found

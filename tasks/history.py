@@ -13,7 +13,7 @@ import polars as pl
 
 from data_contracts.interactions import day_start
 from data_contracts.manifests import HistoryManifest, IngestManifest
-from models.event_log import Decay, add_up
+from models.event_log import Decay, add_up, last_values
 from tasks.history_shard import ITEMS, check_pairs, name_items, write_shard
 from tasks.id_codes import item_codes
 from tasks.lake import Night
@@ -36,6 +36,7 @@ def build_history(night: Night, ingest: IngestManifest) -> HistoryManifest:
         "cut": str(night.cut),
         "time_zone": night.config.interactions.time_zone,
         "max_events_per_user_day": night.config.validation.max_events_per_user_day,
+        "columns": night.config.interactions.columns.model_dump(include={"event_id", "value"}),
     }
     work = functools.partial(_build, night, inputs)
     return run_step(night, "history", HistoryManifest, settings=settings, inputs=inputs, work=work)
@@ -72,7 +73,10 @@ def _build(
     met = np.logical_or.reduce([each.met for each in built])
     name_items(staging, items.ids.sort(), met)
     rows[ITEMS] = int(met.sum())
-    users, interactions = sum(each.users for each in built), sum(each.interactions for each in built)
+    users, interactions = (
+        sum(each.users for each in built),
+        sum(each.interactions for each in built),
+    )
     logger.info("history: %d users, %d interactions", users, interactions)
     return HistoryManifest(
         step="history", run_date=night.run_date, key=key, files=entries(staging, rows),
@@ -91,6 +95,8 @@ def _build_shard(
 ) -> _Built:
     past = past_events(night, inputs, shard, item_order)
     pairs = add_up(past.order, past.kept, _decay(night))
+    if past.value is not None:
+        pairs = pairs._replace(value=last_values(past.order, past.kept, past.value))
     met = np.zeros(len(item_order), bool)
     met[pairs.item] = True
     sizes = np.diff(pairs.indptr)
@@ -111,4 +117,5 @@ def _decay(night: Night) -> Decay:
         end=micros(day_start(night.run_date + timedelta(days=1), zone)),
         half_life=None if days is None else days * _DAY_US,
         cut=micros(day_start(night.cut, zone)),
+        user_cap=config.max_user_weight,
     )

@@ -39,9 +39,10 @@ def write_shard(folder: Path, shard: int, users: pl.Series, pairs: Pairs) -> dic
     place = folder / shard_name(shard)
     place.mkdir()
     users.alias("user_id").to_frame().write_parquet(place / USERS, compression="lz4")
-    for name, values in pairs._asdict().items():
+    arrays = {name: values for name, values in pairs._asdict().items() if values is not None}
+    for name, values in arrays.items():
         np.save(place / f"{name}.npy", values, allow_pickle=False)
-    rows = {f"{place.name}/{name}.npy": len(users) for name in pairs._fields}
+    rows = {f"{place.name}/{name}.npy": len(users) for name in arrays}
     return rows | {f"{place.name}/{USERS}": len(users)}
 
 
@@ -74,10 +75,13 @@ def open_shard(folder: Path, shard: int) -> HistoryShard:
     """Return one user shard of a history, its arrays memory-mapped."""
     place = folder / shard_name(shard)
     users = pl.read_parquet(place / USERS)["user_id"]
-    arrays = (
-        np.load(place / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in Pairs._fields
-    )
-    return HistoryShard(users, Pairs(*arrays))
+    paths = ((name, place / f"{name}.npy") for name in Pairs._fields)
+    arrays = {
+        name: np.load(path, mmap_mode="r", allow_pickle=False)
+        for name, path in paths
+        if path.exists()
+    }
+    return HistoryShard(users, Pairs(**arrays))
 
 
 def n_shards(folder: Path) -> int:
@@ -111,12 +115,16 @@ def as_table(shard: HistoryShard, items: pl.Series, users: slice | None = None) 
 
 
 def _numbers(pairs: Pairs, taken: slice) -> list[pl.Series]:
+    values = (
+        [] if pairs.value is None else [pl.Series("value", pairs.value[taken], nan_to_null=True)]
+    )
     return [
         pl.Series("weight", pairs.weight[taken]),
         pl.Series("weight_before_cut", pairs.weight_before_cut[taken]),
         pl.Series("first_seen", pairs.first_seen[taken]).cast(MOMENT),
         pl.Series("last_seen", pairs.last_seen[taken]).cast(MOMENT),
         pl.Series("n_events", pairs.n_events[taken]),
+        *values,
     ]
 
 

@@ -13,7 +13,6 @@ from typing import NamedTuple
 import polars as pl
 
 from data_contracts.errors import (
-    ConfigError,
     ContractViolationError,
     HoarfrostError,
     TooLittleDataError,
@@ -29,6 +28,7 @@ from tasks.log_reading import ReadLog, read_log
 from tasks.plain_error import told
 from tasks.progress import track
 from tasks.quarantine import write_quarantine
+from tasks.shard_count import shard_count
 from tasks.steps import entries, run_step
 from tasks.table_rules_waiting import SET_ASIDE, leave_waiting
 from tasks.user_rules import Judged, judge_shard
@@ -59,7 +59,6 @@ def ingest(night: Night) -> IngestManifest:
     refuse_half_forgotten(night.lake)
     listing = leave_waiting(night, list_log(night))
     refuse_missing_day(night, has_files=listing.has_run_date)
-    refuse_other_shards(night)
     return run_step(
         night,
         "ingest",
@@ -77,7 +76,7 @@ def _settings(night: Night, listing: LogListing) -> dict[str, object]:
         "interactions": config.interactions.model_dump(mode="json"),
         "events": sorted(config.events),
         "validation": config.validation.model_dump(exclude={"rules"}),  # a step of its own
-        "shards": config.history.n_user_shards,
+        "shards": shard_count(night, listing),
     }
 
 
@@ -138,8 +137,9 @@ def examine(
     earlier = earlier_ingests(night)
     expected = (earlier[-1].user_id_type, earlier[-1].item_id_type) if earlier else None
     raw = staging / "raw"
-    read = read_log(night, listing.new, raw, expected, unfit)
-    judged, codes = _judge_shards(night, listing.new, read, raw, staging)
+    shards = range(shard_count(night, listing))
+    read = read_log(night, listing.new, raw, expected, unfit, n_shards=len(shards))
+    judged, codes = _judge_shards(night, listing.new, read, raw, staging, shards)
     shutil.rmtree(raw)
     faults = merge_faults(listing.new, read, judged)
     manifest = _manifest(night, key, listing, read, judged, faults, staging)
@@ -167,19 +167,13 @@ def refuse(night: Night, found: Examined) -> None:
         refuse_small_day(night, known)
 
 
-def refuse_other_shards(night: Night) -> None:
-    """Raise ConfigError if the number of user shards is not that of earlier nights."""
-    n_shards = night.config.history.n_user_shards
-    for manifest in earlier_ingests(night):
-        if manifest.n_user_shards != n_shards:
-            raise ConfigError(
-                f"history.n_user_shards must stay {manifest.n_user_shards} as in the night of "
-                f"{manifest.run_date}, got {n_shards}: set it back, or start a new lake"
-            )
-
-
 def _judge_shards(
-    night: Night, files: Sequence[LogFile], read: ReadLog, raw: Path, staging: Path
+    night: Night,
+    files: Sequence[LogFile],
+    read: ReadLog,
+    raw: Path,
+    staging: Path,
+    shards: Sequence[int],
 ) -> tuple[list[Judged], tuple[IdCodes, ...]]:
     taken = [number for number, file in enumerate(files) if file.path in read.rows]
     judge = functools.partial(
@@ -191,7 +185,6 @@ def _judge_shards(
         taken=taken,
         id_types=read.id_types,
     )
-    shards = range(night.config.history.n_user_shards)
     items = item_codes(night.lake, read.id_types[1])
     users = [user_codes(night.lake, shard, read.id_types[0]) for shard in shards]
     judged = [
@@ -243,7 +236,7 @@ def _manifest(
         step="ingest", run_date=night.run_date, key=key, files=entries(staging, shards),
         log_files=files, refused_files=refused,
         user_id_type=read.id_types[0], item_id_type=read.id_types[1],
-        n_user_shards=night.config.history.n_user_shards,
+        n_user_shards=len(judged),
         rows=sum(read.rows.values()), accepted=sum(accepted.values()),
         quarantined=dict(sorted(quarantined.items())), accepted_by_day=dict(by_day),
         late_rows=counts["late"].sum(), layout=LAYOUT,

@@ -5,12 +5,12 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from data_contracts.errors import HoarfrostError
 from data_contracts.history import last_events_schema
 from data_contracts.manifests import IngestManifest, Manifest
+from models.event_log import users_of
 from tasks.history import ingests_in_window
 from tasks.id_codes import item_codes
 from tasks.lake import Night, shard_name
@@ -37,6 +37,7 @@ def keep_last_events(night: Night) -> Manifest:
         "window_days": night.config.history.window_days,
         "time_zone": night.config.interactions.time_zone,
         "max_events_per_user_day": night.config.validation.max_events_per_user_day,
+        "columns": night.config.interactions.columns.model_dump(include={"event_id"}),
     }
     work = functools.partial(_build, night, inputs)
     return run_step(night, STEP, Manifest, settings=settings, inputs=inputs, work=work)
@@ -71,8 +72,7 @@ def last_of(night: Night, past: Past, item_ids: pl.Series) -> pl.DataFrame:
         item_ids: sorted, of all items that have a code.
     """
     order, kinds = past.order, pl.Series(sorted(night.config.events), dtype=pl.String)
-    user = np.repeat(np.arange(len(past.user_ids), dtype=np.uint32), np.diff(order.ends))
-    kept = past.kept
+    user, kept = users_of(order), past.kept
     last = (
         pl.DataFrame(
             {

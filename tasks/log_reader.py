@@ -7,8 +7,9 @@ from typing import NamedTuple
 import polars as pl
 import pyarrow as pa
 
-from data_contracts.config import InteractionsConfig
+from data_contracts.config import InteractionColumns, InteractionsConfig
 from data_contracts.id_type import IdType
+from tasks.event_keys import event_keys
 from tasks.log_source import LogSource
 from tasks.object_store import MovedError
 from tasks.plain_error import told
@@ -68,6 +69,7 @@ def inspect(source: LogSource, config: InteractionsConfig) -> FileShape:
     event_type = schema.field(columns.event_type).type if columns.event_type else pa.null()
     if not _is_text(event_type) and not pa.types.is_null(event_type):
         raise UnfitFileError("wrong_columns", f"{columns.event_type} must be text")
+    _check_more(schema, columns)
     return FileShape(rows, _id_type(schema, columns.user_id), _id_type(schema, columns.item_id))
 
 
@@ -75,6 +77,8 @@ def batches(
     source: LogSource, config: InteractionsConfig, id_types: tuple[IdType, IdType]
 ) -> Iterator[pl.DataFrame]:
     """Yield user_id, item_id, event_type, timestamp and row_number, bounded in memory.
+
+    Where the log has them, also value (float32) and event_key (uint64, 0 for no id).
 
     Unsigned ids of 64 bits stay so: one beyond the signed ones is refused by the row rules.
 
@@ -100,6 +104,7 @@ def batches(
                     event_type=event_type,
                     timestamp=moment(raw.schema[columns.timestamp], config),
                     row_number=pl.int_range(start, start + raw.height, dtype=pl.UInt32),
+                    **_more(raw, columns),
                 )
                 start += raw.height
     except (*FAILURES, OSError) as error:
@@ -137,6 +142,26 @@ def has_year(numbers: pl.Expr, unit: str) -> pl.Expr:
     bounds = (each * _PER_SECOND[unit] for each in _YEARS)
     first, end = (max(-(2**63), min(2**63 - 1, each)) for each in bounds)
     return (numbers >= first) & (numbers < end)
+
+
+def _more(raw: pl.DataFrame, columns: InteractionColumns) -> dict[str, pl.Expr | pl.Series]:
+    more: dict[str, pl.Expr | pl.Series] = {}
+    if columns.value:
+        more["value"] = pl.col(columns.value).cast(pl.Float32)
+    if columns.event_id:
+        more["event_key"] = event_keys(raw[columns.event_id])
+    return more
+
+
+def _check_more(schema: pa.Schema, columns: InteractionColumns) -> None:
+    if columns.value and not _is_number(schema.field(columns.value).type):
+        raise UnfitFileError("wrong_columns", f"{columns.value} must be numbers")
+    if columns.event_id:
+        _id_type(schema, columns.event_id)
+
+
+def _is_number(dtype: pa.DataType) -> bool:
+    return pa.types.is_integer(dtype) or pa.types.is_floating(dtype) or pa.types.is_null(dtype)
 
 
 def _check_names(names: list[str], wanted: list[str]) -> None:

@@ -39,6 +39,8 @@ def read_log(
     folder: Path,
     expected: IdTypes | None,
     unfit: Mapping[str, str],
+    *,
+    n_shards: int,
 ) -> ReadLog:
     """Read all files; write good rows to folder, one file per user shard.
 
@@ -52,6 +54,7 @@ def read_log(
         folder: receives the shards.
         expected: id types of earlier nights.
         unfit: files that are known to be unreadable, and why.
+        n_shards: number of user shards.
     """
     place = log_place(night)
     sources = [place.source(file.path, file) for file in files]
@@ -60,7 +63,7 @@ def read_log(
     rows: dict[str, int] = {}
     faults: dict[str, pl.DataFrame] = {}
     people = forgotten(night.lake)
-    with ShardWriter(folder, night.config.history.n_user_shards) as writer:
+    with ShardWriter(folder, n_shards) as writer:
         for number, file in track(list(enumerate(files)), "reading the log"):
             if file.partition in waits:
                 continue
@@ -120,7 +123,10 @@ def _read(
     config = night.config.interactions
     limits = bounds(config, file.partition)
     rule = broken_rule(
-        night.config.events, limits, text_ids=(types[0] == "string", types[1] == "string")
+        night.config.events,
+        limits,
+        text_ids=(types[0] == "string", types[1] == "string"),
+        has_value=bool(config.columns.value),
     )
     n_rows, bad = 0, []
     for batch in batches(source, config, types):

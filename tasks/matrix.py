@@ -26,6 +26,7 @@ from tasks.steps import entries, read_manifest, run_step
 from tasks.vocabulary import tonights_vocabulary
 
 logger = logging.getLogger(__name__)
+RATINGS = "ratings"
 MATRICES = ("full", "train", "fold_in", "target")
 _PARTS = ("indptr", "indices", "data")
 _THREADS = 2  # shards made at once: each takes memory
@@ -40,6 +41,7 @@ class MatrixShard:
     train: sp.csr_array  # events before the held-out days
     fold_in: sp.csr_array  # shown of judged users
     target: sp.csr_array  # asked of judged users
+    ratings: sp.csr_array | None = None  # last rating of every pair, where the log has ratings
 
 
 class Counts(NamedTuple):
@@ -76,7 +78,10 @@ def load_shard(folder: Path, shard: int) -> MatrixShard:
     """Return one user shard of a finished step, its arrays memory-mapped."""
     place = folder / shard_name(shard)
     users = pl.read_parquet(place / "users.parquet")["user_id"]
-    return MatrixShard(users, *(_open(place, name) for name in MATRICES))
+    has_ratings = (place / f"{RATINGS}.shape.npy").exists()
+    ratings = _open(place, RATINGS) if has_ratings else None
+    full, train, fold_in, target = (_open(place, name) for name in MATRICES)
+    return MatrixShard(users, full, train, fold_in, target, ratings)
 
 
 def training_rows(night: Night, matrices: MatrixManifest) -> sp.csr_array:
@@ -193,6 +198,9 @@ def write_shard(
         ("target", weight, target),
     ):
         _save(place, name, pairs.indptr, pairs.item, values, mask, (n_users, n_items))
+    if pairs.value is not None:
+        rated, shape = np.isfinite(pairs.value), (n_users, n_items)
+        _save(place, RATINGS, pairs.indptr, pairs.item, pairs.value, rated, shape)
     user = np.repeat(np.arange(n_users), np.diff(pairs.indptr))
     n_back = len(np.unique(user[(pairs.last_seen >= cut) & (weight > 0)]))
     n_asked = len(np.unique(user[target]))

@@ -38,6 +38,7 @@ class Past(NamedTuple):
     kept: np.ndarray  # (n,) bool: which rows are part of the history
     user_ids: pl.Series  # in order
     fates: Fates
+    value: np.ndarray | None = None  # (n,) float32, where events have one; nan for none
 
 
 class Tally:
@@ -103,7 +104,8 @@ def past_events(
     replaced = _replaced(past)[source]
     old = ~replaced & (order.moment < start)
     taken = ~(replaced | old)
-    repeated = repeats(order, taken)
+    key = rows["key"][order.row] if night.config.interactions.columns.event_id else None
+    repeated = repeats(order, taken, key)
     single = taken & ~repeated
     bots = of_bots(order, single, night)
     masks = {
@@ -112,11 +114,12 @@ def past_events(
     }  # fmt: skip
     counts = {fate: np.bincount(source[mask], minlength=n_files) for fate, mask in masks.items()}
     fates = Fates(counts, int((repeated & told).sum()))
-    return Past(order, masks["history"], users.ids.sort(), fates)
+    value = rows["value"][order.row] if night.config.interactions.columns.value else None
+    return Past(order, masks["history"], users.ids.sort(), fates, value)
 
 
 def _read(night: Night, past: Sequence[IngestManifest], shard: int) -> dict[str, np.ndarray]:
-    """Return user, item, kind, moment, source and told (not refused in its night) of all rows."""
+    """Return user, item, kind, moment, source, told (not refused in its night), value and key."""
     parts: list[dict[str, np.ndarray]] = []
     first = 0
     for manifest in past:
@@ -130,9 +133,22 @@ def _read(night: Night, past: Sequence[IngestManifest], shard: int) -> dict[str,
             "moment": rows["timestamp"].to_physical().to_numpy(),
             "source": rows["file"].to_numpy() + np.uint32(first),
             "told": rows["rule"].is_null().to_numpy(),
+            **_more(night, rows),
         })  # fmt: skip
         first += len(manifest.log_files)
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _more(night: Night, rows: pl.DataFrame) -> dict[str, np.ndarray]:
+    """Return value and key where the log has them now; a night without them had none."""
+    columns, more = night.config.interactions.columns, {}
+    if columns.value:
+        none = pl.repeat(np.nan, rows.height, dtype=pl.Float32, eager=True)
+        more["value"] = rows.get_column("value", default=none).to_numpy()
+    if columns.event_id:
+        none = pl.zeros(rows.height, dtype=pl.UInt64, eager=True)
+        more["key"] = rows.get_column("event_key", default=none).to_numpy()
+    return more
 
 
 def _kinds(night: Night, event_type: pl.Series) -> np.ndarray:

@@ -29,6 +29,7 @@ _BROKEN = {  # rule -> our name of the column that broke it; of a repeated event
     "timestamp_ancient": "timestamp",
     "timestamp_in_future": "timestamp",
     "too_late": "timestamp",
+    "value_unfit": "value",
     "bot": "user_id",
 }
 

@@ -20,7 +20,7 @@ from data_contracts.forgetting import FORGOTTEN
 from data_contracts.interactions import INTERACTION_RULES
 from data_contracts.manifests import IngestManifest
 from data_contracts.quarantine_report import Replay, ReplayedNight
-from tasks.ingest import Examined, examine, ingest, refuse, refuse_other_shards
+from tasks.ingest import Examined, examine, ingest, refuse
 from tasks.lake import Night
 from tasks.lock import lake_lock
 from tasks.log_files import list_log
@@ -62,7 +62,6 @@ def replay_quarantine(
 
 
 def _look(night: Night) -> ReplayedNight:
-    refuse_other_shards(night)
     with tempfile.TemporaryDirectory(prefix="hoarfrost-") as folder:
         found = examine(night, list_log(night), Path(folder), key="")
     problem = None

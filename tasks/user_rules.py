@@ -1,6 +1,6 @@
 """Second pass over a night's log, one user shard at a time: duplicates and bots."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,7 +55,9 @@ def judge_shard(
         users: codes of the shard's users; new ones are added.
         items: codes of the lake's items; new ones are added.
     """
-    rows = _read(raw / f"{shard_name(shard)}.arrow", taken, id_types)
+    rows = _read(raw / f"{shard_name(shard)}.arrow", taken, id_types, more_columns(night))
+    if "value" in rows.columns:  # of equal events the one with the largest counts
+        rows = rows.sort("value", descending=True, maintain_order=True)
     check_table(interactions_schema(*id_types, night.config.events), rows.select(EVENT))
     names = sorted(night.config.events)
     kinds = pl.Series("event_type", names, dtype=pl.Enum(names))
@@ -67,14 +69,17 @@ def judge_shard(
         moment=rows["timestamp"].to_physical().to_numpy(),
     )
     order = in_order(events, len(users.ids))
-    rule = _broken(order, night)
-    ordered = rows.select("file", "row_number", "timestamp")[order.row].with_columns(rule)
+    more = list(more_columns(night))
+    ordered = rows.select("file", "row_number", "timestamp", *more)[order.row]
+    rule = _broken(order, ordered, night)
+    ordered = ordered.with_columns(rule)
     ordered.select(
         pl.Series("user", user[order.row]),
         pl.Series("item", order.item),
         kinds.gather(order.kind),
         "timestamp",
         "rule",
+        *more,
         file=_places(ordered["file"], taken),
     ).write_parquet(target / f"{shard_name(shard)}.parquet", compression="lz4")
     refused = ordered.filter(pl.col("rule").is_not_null())
@@ -83,9 +88,17 @@ def judge_shard(
     return Judged(faults, _count(good, files, night), ordered.height)
 
 
-def _broken(order: Ordered, night: Night) -> pl.Series:
+def more_columns(night: Night) -> dict[str, pl.DataType]:
+    """Return the columns of events beside the usual ones, where the log has them."""
+    columns = night.config.interactions.columns
+    value = {"value": pl.Float32()} if columns.value else {}
+    return value | ({"event_key": pl.UInt64()} if columns.event_id else {})
+
+
+def _broken(order: Ordered, rows: pl.DataFrame, night: Night) -> pl.Series:
     """Return the rule that every ordered row breaks, or null; a byte a row."""
-    repeated = repeats(order, np.ones(len(order.row), bool))
+    key = rows["event_key"].to_numpy() if "event_key" in rows.columns else None
+    repeated = repeats(order, np.ones(len(order.row), bool), key)
     bots = of_bots(order, ~repeated, night)
     names = list(USER_RULES)
     rules = pl.Series("rule", [*names, None], dtype=pl.Enum(names))
@@ -94,12 +107,16 @@ def _broken(order: Ordered, night: Night) -> pl.Series:
     return rules.gather(broken)
 
 
-def _read(path: Path, taken: Sequence[int], id_types: IdTypes) -> pl.DataFrame:
+def _read(
+    path: Path, taken: Sequence[int], id_types: IdTypes, more: Mapping[str, pl.DataType]
+) -> pl.DataFrame:
     if not path.exists():  # no user of this shard tonight
         ids = [ID_DTYPES[each] for each in id_types]
         event = (*ids, pl.String(), pl.Datetime("us", "UTC"))
         schema = dict(zip(EVENT, event, strict=True))
-        return pl.DataFrame(schema=schema | {"row_number": pl.UInt32(), "file": pl.UInt32()})
+        return pl.DataFrame(
+            schema=schema | dict(more) | {"row_number": pl.UInt32(), "file": pl.UInt32()}
+        )
     rows = pl.read_ipc(path)
     refused = set(rows["file"].unique().to_list()) - set(taken)
     return rows.filter(~pl.col("file").is_in(refused)) if refused else rows

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 
 from models.sharding import shards_of_integers, shards_of_strings
 from tasks.bucket_writer import BucketWriter
 from tasks.lake import shard_name
+from tasks.string_bytes import string_bytes
 
 
 class ShardWriter(BucketWriter):
@@ -27,11 +27,5 @@ def shards_of(users: pl.Series, n_shards: int) -> np.ndarray:
     """Return the user shard of every user id, shape (n,) int32."""
     if users.dtype != pl.String:
         return shards_of_integers(users.to_numpy(), n_shards=n_shards)
-    column = users.to_arrow(compat_level=pl.CompatLevel.oldest())
-    if isinstance(column, pa.ChunkedArray):
-        column = column.combine_chunks()
-    column = column.cast(pa.large_string())
-    _, offsets, data = column.buffers()
-    ends = np.frombuffer(offsets, np.int64)[column.offset : column.offset + len(column) + 1]
-    text = np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)
+    text, ends = string_bytes(users)
     return shards_of_strings(text, ends, n_shards=n_shards)

@@ -7,7 +7,7 @@ from data_contracts.answer import LogCheck
 from data_contracts.errors import HoarfrostError
 from data_contracts.interactions import INTERACTION_RULES
 from data_contracts.table_rules import TABLE_RULES, RuleOutcome
-from tasks.ingest import Examined, examine, refuse, refuse_other_shards
+from tasks.ingest import Examined, examine, refuse
 from tasks.lake import Night
 from tasks.log_files import earlier_ingests, list_log
 from tasks.table_rules import days_to_judge, outcomes_of_days, refuse_stopped
@@ -26,7 +26,6 @@ def validate_log(night: Night) -> LogCheck:
     """
     listing = leave_waiting(night, list_log(night))
     refuse_missing_day(night, has_files=listing.has_run_date)
-    refuse_other_shards(night)
     with tempfile.TemporaryDirectory(prefix="hoarfrost-") as folder:
         found = examine(night, listing, Path(folder), key="")
     outcomes: tuple[RuleOutcome, ...] = ()

@@ -30,7 +30,8 @@ BAD_ROWS = {
 
 def test_every_row_and_user_rule_has_a_bad_row_here():
     """A new rule needs a new row."""
-    assert {*BAD_ROWS, "bot"} == {*ROW_RULES, *USER_RULES}
+    elsewhere = {"bot", "value_unfit"}  # the latter in test_event_columns
+    assert {*BAD_ROWS, *elsewhere} == {*ROW_RULES, *USER_RULES}
 
 
 @pytest.mark.parametrize(
