@@ -26,9 +26,9 @@ _BLOCK = 1 << 26  # numbers of y at once
 def content_gradient(
     E: Tensor, D: Tensor, batch: Batch, *, mode: Mode, output: Output
 ) -> tuple[Tensor, Tensor]:
-    """Return the mean of 1 - cos(x, y) over a batch and its derivative by the learnt side.
+    """Return the mean of weight (1 - cos(x, y)) of a batch, and its derivative by the learnt side.
 
-    A row whose output has no length adds 1 and no gradient.
+    A row whose output has no length adds its weight and no gradient.
 
     Args:
         E: encoder, shape (n_items, n_factors).
@@ -51,8 +51,7 @@ def _exact(E: Tensor, D: Tensor, batch: Batch, *, mode: Mode) -> tuple[Tensor, T
     squares = _row_sums(x * x, X)
     p = (H * K).sum(dim=1) - _row_sums(x * x * of_item, X)
     q2 = (H * (HG - 2.0 * J)).sum(dim=1) + _row_sums((x * of_item).square(), X)
-    losses, dp, dq = _slopes(p, q2, squares)
-    losses, dp, dq = losses.sum() / n_rows, dp / n_rows, dq / n_rows
+    losses, dp, dq = _slopes(p, q2, squares, batch.weight / n_rows)
     M = Xt @ (dq[:, None] * H)
     weight = Xt.values().square()
     pulled = _row_sums(weight * dp[Xt.col_indices()], Xt)
@@ -60,10 +59,10 @@ def _exact(E: Tensor, D: Tensor, batch: Batch, *, mode: Mode) -> tuple[Tensor, T
     d_own = 2.0 * own * pushed - pulled - 2.0 * (D * M).sum(dim=1)
     if mode == "decoder":
         dH = dp[:, None] * K + 2.0 * dq[:, None] * (HG - J)
-        return losses, (Xt @ dH).addcmul_(d_own[:, None], D)
+        return losses.sum(), (Xt @ dH).addcmul_(d_own[:, None], D)
     dD = Xt @ (dp[:, None] * H)
     dD.addmm_(D, H.T @ (dq[:, None] * H), alpha=2.0)
-    return losses, dD.addcmul_(own[:, None], M, value=-2.0).addcmul_(d_own[:, None], E)
+    return losses.sum(), dD.addcmul_(own[:, None], M, value=-2.0).addcmul_(d_own[:, None], E)
 
 
 def _positive(E: Tensor, D: Tensor, batch: Batch, *, mode: Mode) -> tuple[Tensor, Tensor]:
@@ -79,7 +78,7 @@ def _positive(E: Tensor, D: Tensor, batch: Batch, *, mode: Mode) -> tuple[Tensor
         row = torch.repeat_interleave(
             torch.arange(len(Y), device=Y.device), offsets.diff()[rows], output_size=len(items)
         )
-        loss, d_held = _to_slope(Y, row, items, weights, own)
+        loss, d_held = _to_slope(Y, row, items, weights, own, batch.weight[rows] / n_rows)
         losses.append(loss)
         d_own.index_add_(0, items, weights * d_held, alpha=-1.0)
         if mode == "decoder":
@@ -89,11 +88,11 @@ def _positive(E: Tensor, D: Tensor, batch: Batch, *, mode: Mode) -> tuple[Tensor
     if mode == "decoder":
         learnt = batch.Xt @ dH
     fixed = D if mode == "decoder" else E
-    return torch.cat(losses).sum() / n_rows, learnt.addcmul_(d_own[:, None], fixed).div_(n_rows)
+    return torch.cat(losses).sum(), learnt.addcmul_(d_own[:, None], fixed)
 
 
 def _to_slope(
-    Y: Tensor, row: Tensor, items: Tensor, x: Tensor, own: Tensor
+    Y: Tensor, row: Tensor, items: Tensor, x: Tensor, own: Tensor, weight: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Turn x E Dᵀ into the slope of every row's loss in place; return losses and slopes held."""
     flat, cell = Y.view(-1), row * Y.shape[1] + items
@@ -103,19 +102,21 @@ def _to_slope(
     counts = torch.bincount(row, minlength=len(Y))
     squares = torch.segment_reduce(x * x, "sum", lengths=counts)
     p = torch.segment_reduce(x * y, "sum", lengths=counts)
-    losses, dp, dq = _slopes(p, torch.linalg.vector_norm(Y, dim=1).square(), squares)
+    losses, dp, dq = _slopes(p, torch.linalg.vector_norm(Y, dim=1).square(), squares, weight)
     Y *= 2.0 * dq[:, None]
     flat[cell] += dp[row] * x * (y > 0)
     return losses, flat[cell]
 
 
-def _slopes(p: Tensor, q2: Tensor, squares: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return 1 - cos(x, y) of every row and its derivatives by x·y and |y|²."""
+def _slopes(
+    p: Tensor, q2: Tensor, squares: Tensor, weight: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return weight (1 - cos(x, y)) of every row and its derivatives by x·y and |y|²."""
     floor = torch.finfo(p.dtype).eps * squares
     moves = q2 > floor
     q2 = torch.maximum(q2, floor)
-    pull = moves / (squares * q2).sqrt()
-    return 1.0 - pull * p, -pull, 0.5 * pull * p / q2
+    pull = weight * moves / (squares * q2).sqrt()
+    return weight - pull * p, -pull, 0.5 * pull * p / q2
 
 
 def _row_sums(values: Tensor, X: Tensor) -> Tensor:

@@ -150,6 +150,19 @@ def test_item_without_content_is_not_listed_and_harms_nobody():
     assert np.isfinite(fitted(checkerboard(), content, mode="encoder").D).all()
 
 
+def test_long_histories_may_count_more():
+    """Weighting a user with gamma is as weighting a copy of them, up to the mean."""
+    X = sp.csr_array(np.array([[1, 1, 0, 0], [0, 1, 1, 1]] + [[0, 1, 1, 1]] * 2, np.float32))
+    content = content_of_checkerboard(4)
+    how = {"n_epochs": 1, "batch_size": 4, "gamma": 0.0}
+    alike = {"learning_rate": 1e-3, "output": "linear"}
+    three = fitted(X, content, **how, **alike).E
+    gamma = 2.0 * np.log(3.0) / np.log(1.5)  # |x|^gamma is 3 times as much for 3 items as for 2
+    weighted = fitted(X[:2], content, **(how | {"gamma": gamma}), **alike).E
+    np.testing.assert_allclose(weighted, three, atol=1e-6)
+    assert np.abs(weighted - fitted(X[:2], content, **how, **alike).E).max() > 1e-5
+
+
 @MODES
 def test_unit_rows_are_kept(mode):
     """Of the learnt side, as in ELSA."""

@@ -12,10 +12,12 @@ from models.elsa_content_gradient import content_gradient
 from models.elsa_torch import DeviceRows
 from tests.models.strategies import histories
 
+WEIGHTS = np.arange(1.0, 10.0)
+
 
 def batch_of(X):
-    """Return all rows as one batch."""
-    return DeviceRows.from_csr(sp.csr_array(X), "cpu").take(np.arange(len(X)))
+    """Return all rows as one batch; they count differently."""
+    return DeviceRows.from_csr(sp.csr_array(X), "cpu", WEIGHTS[: len(X)]).take(np.arange(len(X)))
 
 
 def sides(n_items, seed):
@@ -25,12 +27,12 @@ def sides(n_items, seed):
 
 
 def by_autograd(X, E, D, output):
-    """Return the mean of 1 - cos(x, y), y formed for all items."""
-    X = torch.tensor(X)
+    """Return the mean of weight (1 - cos(x, y)), y formed for all items."""
+    X, weight = torch.tensor(X), torch.tensor(WEIGHTS[: len(X)])
     Y = X @ E @ D.T - X * (E * D).sum(dim=1)
     if output == "relu":
         Y = Y.relu()
-    return (1.0 - torch.nn.functional.cosine_similarity(X, Y, eps=1e-12)).mean()
+    return (weight * (1.0 - torch.nn.functional.cosine_similarity(X, Y, eps=1e-12))).mean()
 
 
 @pytest.mark.parametrize("output", ["linear", "relu"])
