@@ -1,6 +1,8 @@
 """Keep the state of a lake from growing with the number of nights."""
 
 import logging
+from datetime import timedelta
+from pathlib import Path
 
 from tasks.lake import Night, night_folder, nights
 from tasks.steps import MANIFEST
@@ -8,6 +10,7 @@ from tasks.steps import MANIFEST
 logger = logging.getLogger(__name__)
 REMADE = ("history", "last_events", "matrices", "materialise")  # from the ingests of all nights
 N_KEPT = 2  # newest nights
+_N_WINDOWS = 2  # so long events are kept: any night of the last window can be run again
 
 
 def drop_old_state(night: Night) -> int:
@@ -16,14 +19,21 @@ def drop_old_state(night: Night) -> int:
     Manifests stay, so it is known what a night did; a night that is run again finds its
     files missing and makes them anew.
     """
-    old = [day for day in nights(night.lake) if day < night.run_date][: -(N_KEPT - 1)]
-    n_removed = 0
-    for day in old:
-        for step in REMADE:
-            for path in (night_folder(night.lake, day) / step).rglob("*"):
-                if path.is_file() and path.name != MANIFEST:
-                    path.unlink()
-                    n_removed += 1
+    earlier = [day for day in nights(night.lake) if day < night.run_date]
+    old = earlier[: -(N_KEPT - 1)]
+    n_removed = sum(
+        _drop_files(night_folder(night.lake, day) / step) for day in old for step in REMADE
+    )
+    oldest = night.run_date - timedelta(days=_N_WINDOWS * night.config.history.window_days)
+    ancient = [day for day in earlier if day < oldest]
+    n_removed += sum(_drop_files(night_folder(night.lake, day) / "ingest") for day in ancient)
     if n_removed:
         logger.info("housekeeping: %d files of %d old nights removed", n_removed, len(old))
     return n_removed
+
+
+def _drop_files(folder: Path) -> int:
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST]
+    for path in files:
+        path.unlink()
+    return len(files)

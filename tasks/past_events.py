@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from data_contracts.errors import ConfigError
+from data_contracts.errors import ConfigError, HoarfrostError
 from data_contracts.interactions import USER_RULES, day_start
 from data_contracts.manifests import FileAccount, IngestManifest
 from models.event_log import Events, Ordered, in_order, repeats
@@ -89,6 +89,7 @@ def past_events(
 
     Raises:
         ConfigError: the log holds an event type that [events] does not know any more.
+        HoarfrostError: the events of a night have made room (tasks.housekeeping).
     """
     config = night.config
     first = night.run_date - timedelta(days=config.history.window_days - 1)
@@ -125,6 +126,11 @@ def _read(night: Night, past: Sequence[IngestManifest], shard: int) -> dict[str,
     for manifest in past:
         folder = night_folder(night.lake, manifest.run_date) / "ingest"
         path = folder / f"{shard_name(shard)}.parquet"
+        if not path.is_file():
+            raise HoarfrostError(
+                f"the night of {manifest.run_date} must have its events in {folder}, got none: "
+                "they made room (twice history.window_days); run that night again"
+            )
         rows = pl.read_parquet(path, glob=False, hive_partitioning=False)
         parts.append({
             "user": rows["user"].to_numpy(),

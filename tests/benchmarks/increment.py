@@ -1,6 +1,6 @@
 """The first ingest of a month of log, and one day more on day 2 and on day 30; prints JSON.
 
-python tests/benchmarks/increment.py --rows 100000000 --users 3000000 --items 300000 --shards 16
+python tests/benchmarks/increment.py --rows 100000000 --users 3000000 --items 300000
 """
 
 import argparse
@@ -59,7 +59,7 @@ def open_days(log: Path, lake: Path, days: range) -> None:
         target.hardlink_to(log / f"{day}.parquet")
 
 
-def to_matrices(*, lake: str, place: int, shards: int) -> dict[str, Any]:
+def to_matrices(*, lake: str, place: int, shards: int | None) -> dict[str, Any]:
     """Run ingest, history and matrices of one night; return seconds and sizes."""
     config = NightlyConfig(
         lake=lake,
@@ -80,13 +80,14 @@ def to_matrices(*, lake: str, place: int, shards: int) -> dict[str, Any]:
         "steps": dict(zip(("ingest", "history", "matrices"), steps, strict=True)),
         "rows": ingested.rows,
         "nnz": matrices.n_interactions,
+        "shards": ingested.n_user_shards,
     }
 
 
-def measure(work: Path, *, shards: int) -> dict[str, Any]:
+def measure(work: Path, *, shards: int | None) -> dict[str, Any]:
     """Return the figures of the first ingest and of the two increments."""
     young, old = work / "young", work / "old"
-    night = {"shards": shards}
+    night: dict[str, Any] = {"shards": shards}
     open_days(work, young, range(1))
     in_child(to_matrices, lake=str(young), place=0, **night)
     open_days(work, young, range(1, 2))
@@ -104,7 +105,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=3_000_000)
     parser.add_argument("--users", type=int, default=100_000)
     parser.add_argument("--items", type=int, default=20_000)
-    parser.add_argument("--shards", type=int, default=8)
+    parser.add_argument("--shards", type=int, help="by default as the first night chooses")
     arguments = parser.parse_args()
     work = Path(tempfile.mkdtemp(prefix="hoarfrost-benchmark-"))
     try:
