@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from data_contracts.errors import ContractViolationError
 from data_contracts.interactions import day_start
 from data_contracts.log_drift import LogDriftManifest
 from data_contracts.manifests import IngestManifest
@@ -61,6 +62,9 @@ def day_events(
         day: which day.
         counts: of the day.
         kept: counts that nights before have left.
+
+    Raises:
+        ContractViolationError: the catalogue cannot be read, or its ids are of another type.
     """
     items = counts.items.filter(pl.col("day") == day)
     hours, unsaid = None, {}
@@ -69,7 +73,7 @@ def day_events(
         hours = (end - counts.newest[day]) / timedelta(hours=1)
     else:
         unsaid["freshness"] = "no good event happened on it"
-    known = _catalogued(night)
+    known = _catalogued(night, items)
     if known is None:
         unsaid["unknown_items"] = "there is no catalogue"
     before = _met_before(night, day, kept)
@@ -81,10 +85,18 @@ def day_events(
     return DayEvents(hours, _share_outside(items, known), _share_outside(items, before), unsaid)
 
 
-def _catalogued(night: Night) -> pl.LazyFrame | None:
+def _catalogued(night: Night, items: pl.DataFrame) -> pl.LazyFrame | None:
     if not catalogue_files(night):
         return None
-    return read_catalogue(night, only=()).lazy().select("item_id")
+    known = read_catalogue(night, only=()).select("item_id")
+    if not known.height:  # its type says nothing
+        return items.lazy().select("item_id").clear()
+    if known.schema["item_id"] != items.schema["item_id"]:  # the log's is known since just now
+        raise ContractViolationError(
+            f"item_id of the catalogue must be {items.schema['item_id']} as in the log, got "
+            f"{known.schema['item_id']}: write the same ids, or set items.columns.item_id"
+        )
+    return known.lazy()
 
 
 def _met_before(night: Night, day: date, kept: Sequence[LogDriftManifest]) -> pl.LazyFrame | None:

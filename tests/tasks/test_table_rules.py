@@ -16,7 +16,7 @@ from tasks.ingest import ingest
 from tasks.log_drift import compare_log
 from tasks.table_rules import judge_day, judged_day
 from tasks.validating import validate_log
-from tests.tiny_lake import DAY, at, good_rows, night, quarantined, write_day
+from tests.tiny_lake import DAY, SCHEMA, at, good_rows, night, quarantined, write_day
 
 N = 20  # rows of a usual day
 HALF = {"severity": "stop", "max_share": 0.25}
@@ -41,8 +41,9 @@ def usual_rows(day=DAY, n=N):
 
 def write_catalogue(lake, n=10):
     """A catalogue of the items of usual days."""
-    (lake / "items").mkdir()
-    pl.DataFrame({"item_id": [f"i{k}" for k in range(n)]}).write_parquet(lake / "items/a.parquet")
+    (lake / "items").mkdir(exist_ok=True)
+    items = pl.DataFrame({"item_id": [f"i{k}" for k in range(n)]}, schema={"item_id": pl.String})
+    items.write_parquet(lake / "items" / "a.parquet")
 
 
 @pytest.fixture
@@ -293,6 +294,22 @@ def test_what_cannot_be_said_is_said(tmp_path):
     assert unsaid == {"volume", "unknown_items", "new_items"}
     assert "there is no catalogue" in found["unknown_items"].sentence
     assert "no day before is usual yet" in found["volume"].sentence
+
+
+def test_ids_of_another_type_in_the_catalogue_are_a_sentence(tmp_path):
+    """Before the first night as well; a catalogue without a row knows no item of any type."""
+    numbers = SCHEMA | {"item_id": pl.Int64()}
+    write_day(tmp_path, [("u", 7, "view", at(13))], schema=numbers)
+    write_catalogue(tmp_path)
+    check = validate_log(limited(tmp_path))
+    assert (check.exit_code, check.outcomes) == (3, ())
+    assert "item_id" in check.problem
+    with pytest.raises(ContractViolationError, match="item_id"):
+        judged(tmp_path)
+    write_catalogue(tmp_path, 0)
+    found = judged(tmp_path)["unknown_items"]
+    assert (found.state, found.figure) == ("warned", 1.0)
+    assert validate_log(limited(tmp_path)).outcomes == judged_day(limited(tmp_path)).outcomes
 
 
 def test_outcomes_are_found_once_and_again_when_a_limit_changes(lake):
