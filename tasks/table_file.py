@@ -171,16 +171,19 @@ def check_table(schema: pandera.DataFrameSchema, frame: pl.DataFrame) -> None:
             pl.col("failure_case").first()
         )
         broken = "; ".join(
-            f"{column or 'table'} breaks {check}, got {_shown(column, check, case)}"
+            f"{column or 'table'} breaks {check}, got {_shown(schema, column, check, case)}"
             for column, check, case in cases.rows()
         )
         raise ContractViolationError(f"{schema.name} must keep its contract: {broken}") from error
 
 
-def _shown(column: str | None, check: str, case: object) -> object:
+def _shown(schema: pandera.DataFrameSchema, column: str | None, check: str, case: object) -> object:
     """Return what may be told of a value: ids of people stay out of messages."""
-    tells_a_type = check.startswith(("dtype", "not_nullable"))
-    return case if column != _SORTED_BY or tells_a_type else "an id that is not shown"
+    if _SORTED_BY not in schema.columns or check.startswith(("dtype", "not_nullable", "column_")):
+        return case
+    if column not in schema.columns:  # a check of the table: the case is a whole row
+        return "a row that is not shown"
+    return case if column != _SORTED_BY else "an id that is not shown"
 
 
 def parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
