@@ -56,8 +56,8 @@ class EASEConfig(Frozen):
     has_vectors: ClassVar[bool] = False
     kind: Literal["ease"] = "ease"
     """Which model."""
-    l2: PositiveFloat = 200.0
-    """Ridge weight; the best one grows with the number of users."""
+    l2: PositiveFloat = 500.0
+    """Ridge weight; the best one grows with the number of users and with the weights of events."""
 
 
 class MRFConfig(Frozen):
@@ -67,7 +67,7 @@ class MRFConfig(Frozen):
     has_vectors: ClassVar[bool] = False
     kind: Literal["mrf"] = "mrf"
     """Which model."""
-    l2: PositiveFloat = 3.0
+    l2: PositiveFloat = 10.0
     """Ridge weight, in scaled units."""
     alpha: Share = 0.75
     """Items are divided by their spread to this power; 1 makes the covariance a correlation."""
@@ -82,7 +82,7 @@ class EDLAEConfig(Frozen):
     """Which model."""
     dropout: ShareBelowOne = 0.33
     """Probability that an input is left out; popular items are held back the more."""
-    l2: PositiveFloat = 100.0
+    l2: PositiveFloat = 300.0
     """Ridge weight, besides."""
 
 
@@ -93,7 +93,7 @@ class SANSAConfig(Frozen):
     has_vectors: ClassVar[bool] = False
     kind: Literal["sansa"] = "sansa"
     """Which model."""
-    l2: PositiveFloat = 10.0
+    l2: PositiveFloat = 20.0
     """Ridge weight; of items scaled to like length for the factorizer "icf"."""
     density: ShareAboveZero | None = None
     """Nonzeros of each factor over items²; by default a hundred per item."""
@@ -112,7 +112,7 @@ class ItemKNNConfig(Frozen):
     has_vectors: ClassVar[bool] = False
     kind: Literal["item_knn"] = "item_knn"
     """Which model."""
-    n_neighbours: PositiveInt = 100
+    n_neighbours: PositiveInt = 200
     """Neighbours kept of every item."""
 
 
@@ -125,7 +125,7 @@ class IALSConfig(Frozen):
     """Which model."""
     n_factors: PositiveInt = 64
     """Rank."""
-    l2: PositiveFloat = 1.0
+    l2: PositiveFloat = 10.0
     """Ridge weight on both factors."""
     weight: PositiveFloat = 4.0
     """Confidence of an interaction, times its weight; that of all others is 1."""

@@ -68,9 +68,9 @@ _DEFAULT_SPACE: dict[str, Space] = {
         "beta": Range(low=0.0, high=0.8),
         "gamma": Range(low=0.0, high=1.0),
     },
-    "ease": {"l2": Range(low=5.0, high=5000.0, log=True)},
-    "mrf": {"l2": Range(low=0.1, high=100.0, log=True), "alpha": Range(low=0.0, high=1.0)},
-    "edlae": {"l2": Range(low=5.0, high=2000.0, log=True), "dropout": Range(low=0.0, high=0.8)},
+    "ease": {"l2": Range(low=5.0, high=20_000.0, log=True)},
+    "mrf": {"l2": Range(low=0.1, high=300.0, log=True), "alpha": Range(low=0.0, high=1.0)},
+    "edlae": {"l2": Range(low=5.0, high=10_000.0, log=True), "dropout": Range(low=0.0, high=0.8)},
     "sansa": {"l2": Range(low=0.5, high=200.0, log=True)},
     "item_knn": {"n_neighbours": Range(low=10, high=500, log=True)},
     "ials": {

@@ -24,7 +24,7 @@ class ModelArrays(NamedTuple):
 
     form: str
     arrays: dict[str, np.ndarray]
-    parameters: dict[str, float]
+    parameters: dict[str, float | int]
 
 
 def arrays_of(model: FittedModel) -> ModelArrays:
@@ -53,7 +53,7 @@ def arrays_of(model: FittedModel) -> ModelArrays:
 def model_of(
     form: str,
     arrays: Mapping[str, np.ndarray],
-    parameters: Mapping[str, float],
+    parameters: Mapping[str, float | int],
     counts: np.ndarray,
 ) -> FittedModel:
     """Return the model that was kept; arrays are taken as they are, not copied.

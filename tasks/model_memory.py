@@ -48,11 +48,11 @@ def refuse_large_model(config: ModelConfig, n_items: int, training: TrainingConf
     if needed > limit:
         raise ConfigError(
             f"a model of kind {config.kind} over {n_items:,} items must fit into the "
-            f"{limit / 1e9:.1f} GB of {what}, got {needed / 1e9:.1f} GB: choose a kind without an "
+            f"{limit / 1e9:.3g} GB of {what}, got {needed / 1e9:.3g} GB: choose a kind without an "
             "array of items x items (elsa, sansa, item_knn), or a machine with more memory"
         )
     logger.info(
-        "train: %s over %d items takes %.2f GB of %.1f GB (%s)",
+        "train: %s over %d items takes %.3g GB of %.3g GB (%s)",
         config.kind, n_items, needed / 1e9, limit / 1e9, what,
     )  # fmt: skip
 

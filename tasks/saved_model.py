@@ -24,7 +24,7 @@ class SavedModel(NamedTuple):
 
     kind: str
     form: str
-    parameters: dict[str, float]
+    parameters: dict[str, float | int]
     arrays: dict[str, np.ndarray]
 
     @property

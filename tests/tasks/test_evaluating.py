@@ -7,6 +7,7 @@ import pytest
 
 from data_contracts.errors import TooLittleDataError
 from data_contracts.evaluation import Evaluation
+from data_contracts.model_config import model_kinds
 from tasks import evaluating
 from tasks.evaluating import evaluate_files
 from tasks.fitting import FitData, fit_model
@@ -124,6 +125,26 @@ def test_search_without_validation_users_is_refused(tmp_path):
     file = model_file(tune={"n_trials": 1})
     with pytest.raises(TooLittleDataError, match=r"3 users and .*validation_share 0\.3 leave none"):
         judge(tmp_path, *by_hand(), file)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in model_kinds() if kind != "elsa"])
+def test_every_kind_is_judged_without_pretending_to_stop_early(tmp_path, kind):
+    """Nothing is chosen, so nobody is held out; a model with a taste beats the popular list."""
+    train, test = tastes(5)
+    small = {"n_factors": 8} if kind in ("ials", "bpr") else {}
+    small |= {"l2": 5.0} if kind in ("ease", "edlae") else {}
+    got = judge(tmp_path, train, test, model_file(model={"kind": kind} | small))
+    again = judge(tmp_path, train, test, model_file(model={"kind": kind} | small))
+    assert (got.model_digest, got.metrics) == (again.model_digest, again.metrics)
+    assert (got.validation_users, got.validation_ndcg, got.n_trials) == (0, None, 0)
+    assert got.best_epoch == got.model.get("n_epochs", 0)
+    assert got.rules["choice"].startswith("nothing was chosen, the model stands as it is")
+    popular = judge(tmp_path, train, test, model_file(model={"kind": "popularity"}))
+    gain = got.metrics["ndcg@20"].mean - popular.metrics["ndcg@20"].mean
+    if kind in ("popularity", "random"):
+        assert gain < 0.02  # all items of this shop are as popular
+    else:
+        assert gain > 0.03
 
 
 @pytest.mark.realdata

@@ -1,6 +1,7 @@
 """The search: it goes on, begins with what is configured, and says what it did."""
 
 import functools
+import tomllib
 
 import optuna
 import pytest
@@ -13,7 +14,7 @@ from data_contracts.errors import (
     LakeLockedError,
     TooLittleDataError,
 )
-from data_contracts.model_file import load_model_file
+from data_contracts.model_file import ModelFile, load_model_file
 from tasks import tuning
 from tasks.fixed_split import read_train
 from tasks.history import build_history
@@ -234,3 +235,23 @@ def test_lake_is_tuned_on_the_rows_of_a_night(tmp_path, mlflow_uri):
     assert result.validation_users == 45
     assert_logged(MlflowClient(mlflow_uri), "hoarfrost", result)
     assert tune_lake(tonight, out=None).n_new_trials == 0
+
+
+def test_closed_form_is_searched_by_its_own_keys(train):
+    """No epochs are told, none is pruned, and what is found is a file that can be read."""
+    file = model_file(model={"kind": "edlae", "l2": 50.0}, tune={"n_trials": 3})
+    found = tune_file(train, file, train.parent / "edlae.db", mlflow_uri=None, out=None)
+    assert (found.kind, found.best_epoch, found.validation_users) == ("edlae", 0, 45)
+    assert set(found.best_params) == {"l2", "dropout"}
+    assert [(trial.state, trial.epochs) for trial in found.trials] == [("complete", 0)] * 3
+    assert found.configured_value is not None
+    told = ModelFile.model_validate(tomllib.loads(found.model_file))
+    assert told.model.model_dump() == {"kind": "edlae"} | found.best_params
+
+
+@pytest.mark.parametrize("kind", ["popularity", "random"])
+def test_kind_without_keys_has_nothing_to_search(train, kind):
+    """The error says which table would have to be there."""
+    file = model_file(model={"kind": kind}, tune={"n_trials": 1})
+    with pytest.raises(ConfigError, match=rf"add \[tune.space.{kind}\]"):
+        tune_file(train, file, train.parent / "none.db", mlflow_uri=None, out=None)
