@@ -144,6 +144,10 @@ class TrainingConfig(Frozen):
     """Share of users held out of the fit for early stopping."""
     validation_users: Literal["known", "unseen"] = "known"
     """Whether what they are shown is fitted too, as it is for users who come back."""
+    min_users_per_item: PositiveInt = 1
+    """Items that fewer users have met teach nothing; fallbacks may still list them."""
+    min_items_per_user: PositiveInt = 1
+    """Users who have met fewer items teach nothing; they get lists all the same."""
     max_validation_users: PositiveInt = 2000
     """Most users held out of the fit for early stopping."""
     refit: bool = True

@@ -16,6 +16,7 @@ from data_contracts.interactions import day_start
 from data_contracts.manifests import HistoryManifest, MatrixManifest
 from models.event_log import relabelled
 from models.split import temporal_holdout
+from models.support import with_support
 from tasks.history_shard import HistoryShard, history_items, n_shards, open_shard
 from tasks.id_digest import id_digest
 from tasks.lake import Night, shard_name
@@ -85,10 +86,10 @@ def load_shard(folder: Path, shard: int) -> MatrixShard:
 
 
 def training_rows(night: Night, matrices: MatrixManifest) -> sp.csr_array:
-    """Return all users before the cut.
+    """Return the users to learn from, as of before the cut.
 
     Raises:
-        TooLittleDataError: there is no event before it.
+        TooLittleDataError: there is no event before it, or nothing has enough support.
     """
     X = stack_shards(night, matrices, "train")
     if not X.nnz:
@@ -96,7 +97,28 @@ def training_rows(night: Night, matrices: MatrixManifest) -> sp.csr_array:
             f"there is nothing to train on: no event of the log lies before {matrices.cut}, the "
             "first held-out day (evaluation.holdout_days); wait for another day of log"
         )
-    return X
+    return _supported(night, X)
+
+
+def all_rows(night: Night, matrices: MatrixManifest) -> sp.csr_array:
+    """Return the users to learn from, up to the run date."""
+    return _supported(night, stack_shards(night, matrices, "full"))
+
+
+def _supported(night: Night, X: sp.csr_array) -> sp.csr_array:
+    training = night.config.training
+    rows = with_support(
+        X,
+        min_users_per_item=training.min_users_per_item,
+        min_items_per_user=training.min_items_per_user,
+    )
+    if not rows.nnz:
+        raise TooLittleDataError(
+            "some items must have enough users to learn from, and some users enough items, got "
+            f"none for training.min_users_per_item {training.min_users_per_item} and "
+            f"min_items_per_user {training.min_items_per_user}: lower them"
+        )
+    return rows
 
 
 def stack_shards(night: Night, matrices: MatrixManifest, name: str) -> sp.csr_array:

@@ -19,7 +19,7 @@ from tasks.device import choose_device
 from tasks.fitting import FitData, configured_epochs, fit_model, hold_out_users, judged_fit
 from tasks.lake import Night
 from tasks.lineage import log_fitted
-from tasks.matrix import stack_shards, training_rows
+from tasks.matrix import all_rows, training_rows
 from tasks.model_memory import refuse_large_model
 from tasks.saved_model import write_model
 from tasks.steps import entries, read_manifest, run_step
@@ -69,7 +69,7 @@ def _train(
             names=(JUDGED,) if config.training.refit else (JUDGED, FINAL),
         )  # fmt: skip
         if config.training.refit:
-            everything = FitData(stack_shards(night, matrices, "full"), None)
+            everything = FitData(all_rows(night, matrices), None)
             fit(everything, checkpoints / FINAL, n_epochs=n_epochs, names=(FINAL,))
         seconds = round(time.monotonic() - started, 2)
         manifest = TrainManifest(

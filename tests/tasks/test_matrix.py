@@ -1,6 +1,6 @@
 """Matrices against a dense computation, whatever the history holds."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import numpy as np
 import polars as pl
@@ -8,28 +8,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_contracts.errors import HoarfrostError
+from data_contracts.errors import HoarfrostError, TooLittleDataError
+from models.event_log import Pairs
 from models.split import temporal_holdout
 from tasks.history import build_history
+from tasks.history_shard import HistoryShard
 from tasks.ingest import ingest
 from tasks.lake import shard_name
 from tasks.matrix import (
     MATRICES,
+    all_rows,
     build_matrices,
     finished_matrices,
     load_shard,
+    training_rows,
     write_shard,
 )
 from tests.tiny_lake import DAY, at, good_rows, night, write_day
 
 N_ITEMS = 6
 # places in the vocabulary are not in the order of the ids, as after several nights
-VOCABULARY = pl.DataFrame(
-    {"item_id": [f"i{n}" for n in (3, 0, 5, 1, 4, 2)], "item": range(N_ITEMS)},
-    schema_overrides={"item": pl.Int32},
-)
-PLACE = dict(VOCABULARY.iter_rows())
-START = datetime(2026, 9, 1, tzinfo=UTC)
+PLACE = {f"i{n}": place for place, n in enumerate((3, 0, 5, 1, 4, 2))}
+ITEMS = sorted(PLACE)
+LABELS = np.array([PLACE[item] for item in ITEMS], np.int32)
 ENTRY = st.tuples(
     st.sampled_from([0.0, 0.5, 2.0]), st.sampled_from([0, 0.25, 1]), st.integers(0, 9)
 )
@@ -40,21 +41,36 @@ HISTORIES = st.dictionaries(
 
 def last(is_before):
     """The last event of an entry: before the cut if all of its weight is of that time."""
-    return START - timedelta(hours=1) if is_before == 1 else START + timedelta(hours=9)
+    return -1 if is_before == 1 else 9
 
 
 def history_of(entries):
-    """A history shard, sorted as histories are."""
-    rows = [
-        (user, item, weight, weight * is_before, START + timedelta(hours=hour), last(is_before), 1)
-        for (user, item), (weight, is_before, hour) in sorted(entries.items())
-    ]
-    schema = {
-        "user_id": pl.String, "item_id": pl.String, "weight": pl.Float32,
-        "weight_before_cut": pl.Float32, "first_seen": pl.Datetime("us", "UTC"),
-        "last_seen": pl.Datetime("us", "UTC"), "n_events": pl.UInt32,
-    }  # fmt: skip
-    return pl.DataFrame(rows, schema=schema, orient="row")
+    """A history shard, sorted as histories are; moments are hours from the cut."""
+    users = sorted({user for user, _ in entries})
+    pairs = sorted(entries.items())
+    sizes = [sum(user == each for (each, _), _ in pairs) for user in users]
+    weight = np.array([weight for _, (weight, _, _) in pairs], np.float32)
+    share = np.array([is_before for _, (_, is_before, _) in pairs], np.float32)
+    return HistoryShard(
+        pl.Series("user_id", users, dtype=pl.String),
+        Pairs(
+            indptr=np.concatenate(([0], np.cumsum(sizes, dtype=np.int64))),
+            item=np.array([ITEMS.index(item) for (_, item), _ in pairs], np.uint32),
+            weight=weight,
+            weight_before_cut=weight * share,
+            first_seen=np.array([hour for _, (_, _, hour) in pairs], np.int64),
+            last_seen=np.array([last(is_before) for _, (_, is_before, _) in pairs], np.int64),
+            n_events=np.ones(len(pairs), np.uint32),
+        ),
+    )
+
+
+def written(place, entries, share):
+    """Write the matrices of a shard."""
+    (place / shard_name(0)).mkdir()
+    return write_shard(
+        place / shard_name(0), history_of(entries), LABELS, N_ITEMS, cut=0, fold_in_share=share
+    )
 
 
 def dense(entries, users, column):
@@ -71,8 +87,7 @@ def dense(entries, users, column):
 def test_every_matrix_is_that_of_a_dense_computation(tmp_path_factory, entries):
     """Weights at their places, the held-out items by the split, nothing else."""
     place = tmp_path_factory.mktemp("shards")
-    (place / shard_name(0)).mkdir()
-    counts = write_shard(place / shard_name(0), history_of(entries), VOCABULARY, START, 0.5)
+    counts = written(place, entries, 0.5)
     shard = load_shard(place, 0)
     users = sorted({user for user, _ in entries})
     assert shard.users.to_list() == users
@@ -102,8 +117,7 @@ def test_every_matrix_is_that_of_a_dense_computation(tmp_path_factory, entries):
 def test_arrays_are_canonical(tmp_path_factory, entries):
     """Sorted, without zeros or repeats, float32, one index type: what every reader expects."""
     place = tmp_path_factory.mktemp("shards")
-    (place / shard_name(0)).mkdir()
-    write_shard(place / shard_name(0), history_of(entries), VOCABULARY, START, 0.8)
+    written(place, entries, 0.8)
     shard = load_shard(place, 0)
     for X in (getattr(shard, name) for name in MATRICES):
         assert X.has_canonical_format
@@ -150,3 +164,21 @@ def test_finished_matrices_are_those_that_were_built(tmp_path):
     tonight = night(tmp_path)
     manifest = build_matrices(tonight, build_history(tonight, ingest(tonight)))
     assert finished_matrices(tonight) == manifest
+
+
+def test_what_has_too_little_support_teaches_nothing(tmp_path):
+    """Its users keep their rows in the tables' matrices; a night without support says so."""
+    rows = [("ann", "tea"), ("bob", "tea"), ("bob", "cup"), ("cid", "cup"), ("cid", "pot")]
+    yesterday = DAY - timedelta(days=1)
+    write_day(tmp_path, [(*row, "view", at(1, yesterday)) for row in rows], day=yesterday)
+    write_day(tmp_path, [("dan", "tea", "view", at(1))])
+    asked = {"training": {"min_users_per_item": 2, "min_items_per_user": 2}}
+    tonight = night(tmp_path, **asked)
+    matrices = build_matrices(tonight, build_history(tonight, ingest(tonight)))
+    assert training_rows(tonight, matrices).nnz == all_rows(tonight, matrices).nnz == 2
+    assert (matrices.n_users, matrices.n_interactions) == (4, 6)
+    lenient = night(tmp_path)
+    assert (training_rows(lenient, matrices).nnz, all_rows(lenient, matrices).nnz) == (5, 6)
+    strict = night(tmp_path, training={"min_users_per_item": 9})
+    with pytest.raises(TooLittleDataError, match="min_users_per_item 9 and min_items_per_user 1"):
+        training_rows(strict, matrices)
