@@ -1,7 +1,7 @@
 """What every rule says of a day: figure, limit, and what becomes of it, in words."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -64,39 +64,32 @@ def _of_rows(
 ) -> RuleOutcome:
     broken = sum(file.by_rule.get(rule, 0) for file in files)
     worst = max(files, key=lambda file: file.by_rule.get(rule, 0)).path if broken else None
-    told = f"{rule}: {broken:,} of {rows:,} rows of {day} break it"
     share = broken / rows if rows else None
+    told = f"{rule}: {broken:,} of {rows:,} rows of {day} break it"
     found = RuleOutcome(
         rule=rule, day=day, state="passed" if rows else "not enough data", figure=share,
         unit="share", sentence=told, file=worst,
     )  # fmt: skip
     if limit is None or share is None:
         return found
-    crossed = list(_crossed(rule, limit, broken, share))
-    by_share = limit.max_share is not None and (
-        share > limit.max_share or limit.max_rows is None or broken <= limit.max_rows
-    )
-    bounds = {
-        "unit": "share" if by_share else "rows",
-        "figure": share if by_share else float(broken),
-        "most": limit.max_share if by_share else limit.max_rows,
-    }
-    if not crossed:
-        return found.model_copy(update=bounds)
-    where = f"; most lie in {worst}" if worst else ""
-    sentence = f"{told}, {' and '.join(crossed)}{where}"
-    return found.model_copy(
-        update=bounds | {"state": _STATES[limit.severity], "sentence": sentence}
-    )
+    crossed = _crossed(rule, limit, broken, share)
+    shown: dict[str, object] = {"figure": share, "most": limit.max_share}
+    if limit.max_share is None or list(crossed) == ["max_rows"]:
+        shown = {"unit": "rows", "figure": float(broken), "most": limit.max_rows}
+    if crossed:
+        sentence = f"{told}, {' and '.join(crossed.values())}; most lie in {worst}"
+        shown |= {"state": _STATES[limit.severity], "sentence": sentence}
+    return found.model_copy(update=shown)
 
 
-def _crossed(rule: str, limit: RowRule, broken: int, share: float) -> Iterator[str]:
+def _crossed(rule: str, limit: RowRule, broken: int, share: float) -> dict[str, str]:
+    """Return the limits that a day is beyond, each in words."""
+    crossed = {}
     if limit.max_share is not None and share > limit.max_share:
-        yield (
-            f"{percent(share)}, more than {percent(limit.max_share)} ({SECTION}.{rule}.max_share)"
-        )
+        crossed["max_share"] = f"{percent(share)}, more than {percent(limit.max_share)}"
     if limit.max_rows is not None and broken > limit.max_rows:
-        yield f"more than {limit.max_rows:,} ({SECTION}.{rule}.max_rows)"
+        crossed["max_rows"] = f"more than {limit.max_rows:,}"
+    return {key: f"{words} ({SECTION}.{rule}.{key})" for key, words in crossed.items()}
 
 
 def _uniqueness(rules: RulesConfig, day: date, files: Sequence[LogFile], rows: int) -> RuleOutcome:
