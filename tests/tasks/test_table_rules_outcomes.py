@@ -71,6 +71,17 @@ def test_a_day_is_the_sum_of_its_files(counts):
         assert several == together
 
 
+def test_rows_of_people_who_were_forgotten_are_no_part_of_a_share():
+    """They came, and nobody may count them."""
+    (file,) = files_of([(5, 5, 0)])
+    by_rule = file.by_rule | {"forgotten": 90}
+    files = [file.model_copy(update={"rows": 100, "by_rule": by_rule})]
+    assert outcome("bot", RulesConfig(), files).figure == 0.5
+    assert "5 of 10 rows" in outcome("bot", RulesConfig(), files).sentence
+    nobody = [file.model_copy(update={"rows": 90, "by_rule": {"forgotten": 90}})]
+    assert outcome("uniqueness", RulesConfig(), nobody).state == "not enough data"
+
+
 @given(st.integers(0, 100), st.integers(1, 100), SEVERITY)
 def test_volume_is_bounded_on_both_sides(rows, usual, severity):
     """Both bounds are still allowed."""
