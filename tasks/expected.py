@@ -11,7 +11,7 @@ from data_contracts.manifests import HistoryManifest, Manifest, MatrixManifest
 from data_contracts.plan import Expected, Range
 from tasks.lake import Night, night_folder, nights
 from tasks.log_files import earlier_ingests
-from tasks.log_reader import FAILURES, UnfitFileError, inspect
+from tasks.log_reader import FAILURES, FileShape, UnfitFileError, inspect_all
 from tasks.log_source import LogSource
 from tasks.log_store import log_place
 from tasks.steps import read_manifest
@@ -84,18 +84,20 @@ def _footers(night: Night) -> tuple[list[tuple[LogSource, int]], list[str]]:
 
     A day with an unreadable file waits as a whole, as it does when it is ingested.
     """
-    rows: list[tuple[LogSource, int]] = []
-    unreadable = []
-    for files in new_files(night).values():
-        day = []
-        for name, source in files.items():
-            try:
-                day.append((source, inspect(source, night.config.interactions).rows))
-            except UnfitFileError:
-                unreadable.append(name)
-        if len(day) == len(files):
-            rows += day
-    return rows, unreadable
+    found = new_files(night)
+    sources = [source for files in found.values() for source in files.values()]
+    n_at_once = log_place(night).n_at_once
+    shapes = inspect_all(sources, night.config.interactions, n_at_once=n_at_once)
+    by_name = dict(zip((source.name for source in sources), shapes, strict=True))
+    unreadable = [name for name, shape in by_name.items() if isinstance(shape, UnfitFileError)]
+    waits = {day for day, files in found.items() if files.keys() & set(unreadable)}
+    whole = [
+        (source, shape.rows)
+        for day, files in found.items()
+        for name, source in files.items()
+        if day not in waits and isinstance(shape := by_name[name], FileShape)
+    ]
+    return whole, unreadable
 
 
 def last_manifest(night: Night, step: str, kind: type[M]) -> M | None:

@@ -1,7 +1,9 @@
 """Read one log file in batches, in our own columns and types."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from typing import NamedTuple
 
 import polars as pl
@@ -73,6 +75,29 @@ def inspect(source: LogSource, config: InteractionsConfig) -> FileShape:
     return FileShape(rows, _id_type(schema, columns.user_id), _id_type(schema, columns.item_id))
 
 
+def inspect_all(
+    sources: Sequence[LogSource], config: InteractionsConfig, *, n_at_once: int
+) -> list[FileShape | UnfitFileError]:
+    """Return the shape of every file, or why it cannot be taken.
+
+    Args:
+        sources: the files.
+        config: names and types of the columns.
+        n_at_once: footers read at the same time; a store answers late, but many at once.
+    """
+    if n_at_once == 1:
+        return [_inspected(source, config) for source in sources]
+    with ThreadPoolExecutor(n_at_once) as pool:
+        return list(pool.map(_inspected, sources, repeat(config)))
+
+
+def _inspected(source: LogSource, config: InteractionsConfig) -> FileShape | UnfitFileError:
+    try:
+        return inspect(source, config)
+    except UnfitFileError as error:
+        return error
+
+
 def batches(
     source: LogSource, config: InteractionsConfig, id_types: tuple[IdType, IdType]
 ) -> Iterator[pl.DataFrame]:
@@ -107,6 +132,8 @@ def batches(
                     **_more(raw, columns),
                 )
                 start += raw.height
+    except MovedError as error:
+        raise UnfitFileError("unreadable_file", str(error)) from error
     except (*FAILURES, OSError) as error:
         raise UnfitFileError(
             "unreadable_file", f"cannot be read to its end ({told(error)})"

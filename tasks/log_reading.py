@@ -14,7 +14,7 @@ from data_contracts.interactions import bounds, broken_rule
 from data_contracts.manifests import LogFile, RefusedFile
 from tasks.forgotten import Forgotten, forgotten
 from tasks.lake import Night
-from tasks.log_reader import ID_DTYPES, UnfitFileError, batches, inspect
+from tasks.log_reader import ID_DTYPES, FileShape, UnfitFileError, batches, inspect_all
 from tasks.log_source import LogSource
 from tasks.log_store import log_place
 from tasks.progress import track
@@ -58,7 +58,8 @@ def read_log(
     """
     place = log_place(night)
     sources = [place.source(file.path, file) for file in files]
-    refused, expected = _inspect_all(night, files, sources, expected, unfit)
+    shapes = inspect_all(sources, night.config.interactions, n_at_once=place.n_at_once)
+    refused, expected = _refused(files, shapes, expected, unfit)
     waits = {file.partition for file in refused.values()}
     rows: dict[str, int] = {}
     faults: dict[str, pl.DataFrame] = {}
@@ -83,20 +84,20 @@ def read_log(
     )
 
 
-def _inspect_all(
-    night: Night,
+def _refused(
     files: Sequence[LogFile],
-    sources: Sequence[LogSource],
+    shapes: Sequence[FileShape | UnfitFileError],
     expected: IdTypes | None,
     unfit: Mapping[str, str],
 ) -> tuple[dict[str, RefusedFile], IdTypes]:
     refused: dict[str, RefusedFile] = {}
     met: tuple[IdType | None, IdType | None] = expected or (None, None)
-    for file, source in zip(files, sources, strict=True):
+    for file, shape in zip(files, shapes, strict=True):
         try:
             if file.path in unfit:
                 raise UnfitFileError("unreadable_file", unfit[file.path])
-            shape = inspect(source, night.config.interactions)
+            if isinstance(shape, UnfitFileError):
+                raise shape
             types = (shape.user_id_type, shape.item_id_type)
             met = (met[0] or types[0], met[1] or types[1])
             for name, got, wanted in zip(("user_id", "item_id"), types, met, strict=True):

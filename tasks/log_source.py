@@ -67,6 +67,10 @@ class Met(NamedTuple):
 class LogPlace(Protocol):
     """Where the files of the log lie."""
 
+    @property
+    def n_at_once(self) -> int:
+        """How many files are best looked at together."""
+
     def find(self, first: date, last: date) -> Iterator[Met]:
         """Yield the files of the days from first to last, in the order of their names."""
 

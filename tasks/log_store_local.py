@@ -62,6 +62,11 @@ class LocalLog:
 
     night: Night
 
+    @property
+    def n_at_once(self) -> int:
+        """One: a disk answers at once."""
+        return 1
+
     def find(self, first: date, last: date) -> Iterator[Met]:
         """Yield the files of the days from first to last, in the order of their paths."""
         lake = self.night.lake

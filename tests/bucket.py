@@ -79,6 +79,8 @@ class Counter:
         self.asked: list[Asked] = []
         self.trouble: Callable[[str, str], int | None] = lambda _method, _path: None
         """Returns the status of an own answer, None to pass a request on."""
+        self.page: int | None = None
+        """Keys of one page of a listing; the server's default is a thousand."""
         self.heard: Callable[[dict[str, str]], None] = lambda _headers: None
         """Is told the headers of every request."""
         counter, server = self, address.removeprefix("http://")
@@ -97,7 +99,9 @@ class Counter:
                     self._answer(status, {}, f"<Error><Id>{KEY_ID}</Id></Error>".encode())
                     return
                 line = http.client.HTTPConnection(server)
-                line.request(self.command, self.path, body or None, dict(self.headers))
+                page = "&max-keys=" + str(counter.page) if counter.page is not None else ""
+                path = self.path + (page if "list-type=2" in self.path else "")
+                line.request(self.command, path, body or None, dict(self.headers))
                 answer = line.getresponse()
                 found = {name.lower(): value for name, value in answer.getheaders()}
                 kept = {name: found[name] for name in _PASSED if name in found}

@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+import time
 from datetime import timedelta
 
 import polars as pl
@@ -150,9 +151,10 @@ def test_old_rows_of_a_changed_object_are_replaced(tmp_path, counter):
 
 
 def test_days_wanted_are_listed_and_a_listing_has_many_pages(tmp_path, counter):
-    """Of 1,030 objects a thousand is a page; those of other days cost nothing."""
+    """Ten pages are turned; objects of other days cost nothing."""
+    counter.page = 10
     bucket = bucket_of("s3://tables/shop")
-    days = {days_before(0): 1005, days_before(1): 5, days_before(40): 5, days_before(-1): 15}
+    days = {days_before(0): 90, days_before(1): 5, days_before(40): 55, days_before(-1): 55}
     for day, n_files in days.items():
         for number in range(n_files):
             bucket.put(f"interactions/date={day}/{number:04d}.parquet", b"")
@@ -163,11 +165,11 @@ def test_days_wanted_are_listed_and_a_listing_has_many_pages(tmp_path, counter):
     tonight = night(tmp_path, interactions={"files": HIVE}, history={"window_days": 10})
     listing = list_log(tonight)
     names = [file.path for file in listing.new]
-    assert len(names) == 1005 + 5 + 1
+    assert len(names) == 90 + 5 + 1
     assert names == sorted(names)
     assert listing.has_run_date
     asked = [each.path for each in counter.asked]
-    assert len(asked) == 2
+    assert len(asked) == 10  # for 98 objects, and the first one of the day after
     assert "start-after=shop/interactions/date=2026-08-31" in asked[0]
 
 
@@ -255,3 +257,23 @@ def test_missing_variable_of_a_key_is_told(tmp_path):
     source = {"access_key_id": "${NO_SUCH_KEY}", "secret_access_key": "${NO_SUCH_SECRET}"}
     with pytest.raises(ConfigError, match="environment variable NO_SUCH_KEY must be set"):
         list_log(night(tmp_path, interactions={"files": HIVE}, source=source))
+
+
+def test_footers_are_asked_for_many_at_once(tmp_path, counter):
+    """A store answers late, and a year of hourly files has thousands of footers."""
+    for number in range(12):
+        write_day(tmp_path / "log", good_rows(2), name=f"part-{number:02d}")
+    send(tmp_path / "log", "s3://tables/shop")
+    tonight = night(tmp_path / "lake", interactions={"files": HIVE})
+    together: list[int] = []
+    waiting = set()
+
+    def slowly(_method, path):
+        waiting.add(path)
+        time.sleep(0.05)
+        together.append(len(waiting))
+        waiting.discard(path)
+
+    counter.trouble = slowly
+    assert expect(tonight).files == 12
+    assert max(together) > 6
