@@ -21,12 +21,12 @@ from data_contracts.environment import resolve
 from data_contracts.errors import ConfigError
 from tasks.files import digest, explained, make_folder, move_file
 from tasks.lake import Night
+from tasks.log_pattern import LATEST
 from tasks.object_file import fetch
 from tasks.object_store import MovedError, ObjectMeta, ObjectStore, ObjectStoreError, open_bucket
 
 logger = logging.getLogger(__name__)
 _KEPT_SECONDS = 7 * 86_400  # of a copy that nobody asked for since
-_LATEST = "\U0010ffff"
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class BucketMirror:
         head = re.split(r"[*?\[]", self.pattern, maxsplit=1)[0]  # plain text
         folder = head.rpartition("/")[0]
         after = head[:-1] if head == self.pattern else head
-        for meta in self.store.between(folder, after, head + _LATEST):
+        for meta in self.store.between(folder, after, head + LATEST):
             if _means(self.pattern.split("/"), meta.key.split("/")):
                 yield meta
 

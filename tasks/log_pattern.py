@@ -2,10 +2,11 @@
 
 import logging
 import re
-from datetime import date
+from datetime import date, timedelta
 from typing import NamedTuple
 
 logger = logging.getLogger(__name__)
+LATEST = "\U0010ffff"  # sorts behind everything that may follow a day
 _MEANING = {"{date}": r"(?P<date>\d{4}-\d{2}-\d{2})", "*": "[^/]*", "?": "[^/]"}
 
 
@@ -42,3 +43,23 @@ def shape_of(pattern: str, root: str = "") -> LogShape:
         shape.append(rf"(?!\.){meaning}" if starts and part in ("*", "?") else meaning)
         starts = part == "/"
     return LogShape(re.compile("".join(shape)))
+
+
+class KeyRange(NamedTuple):
+    """Where in the order of keys the files of some days stand."""
+
+    folder: str
+    after: str
+    until: str
+
+
+def key_range(pattern: str, first: date, last: date) -> KeyRange:
+    """Return a part of all keys that holds those of a pattern from first to last day.
+
+    Where plain text stands before {date}, other days are hardly in it; else whole folders are.
+    """
+    head = re.split(r"[*?]|\{date\}", pattern, maxsplit=1)[0]
+    folder = head.rpartition("/")[0]
+    if not pattern.startswith(head + "{date}"):
+        return KeyRange(folder, head, head + LATEST)
+    return KeyRange(folder, f"{head}{first - timedelta(days=1)}", f"{head}{last}{LATEST}")

@@ -1,11 +1,10 @@
 """The log in an object store: only the days wanted are listed, files are read by ranges."""
 
-import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -18,14 +17,13 @@ from data_contracts.environment import resolve
 from data_contracts.manifests import LogFile
 from tasks.files import empty_folder
 from tasks.lake import Night
-from tasks.log_pattern import shape_of
+from tasks.log_pattern import key_range, shape_of
 from tasks.log_source import FileStat, Known, LogSource, Met
 from tasks.object_file import ObjectFile, fetch
 from tasks.object_store import ObjectMeta, ObjectStore, open_bucket
 
 _TAG = "etag:"
 _AT_ONCE = 16
-_LATEST = "\U0010ffff"  # sorts behind everything that may follow a day
 
 
 class _Stat(NamedTuple):
@@ -115,13 +113,7 @@ class BucketLog:
     def find(self, first: date, last: date) -> Iterator[Met]:
         """Yield the objects of the days from first to last, in the order of their keys."""
         shape = shape_of(self.pattern)
-        head = re.split(r"[*?]|\{date\}", self.pattern, maxsplit=1)[0]  # plain text
-        after, until = head, head + _LATEST
-        if self.pattern.startswith(head + "{date}"):  # keys are listed in order: only these days
-            after = head + str(first - timedelta(days=1))
-            until = f"{head}{last}{_LATEST}"
-        folder = head.rpartition("/")[0]
-        for meta in self.store.between(folder, after, until):
+        for meta in self.store.between(*key_range(self.pattern, first, last)):
             partition = shape.day(meta.key)
             if partition is not None and first <= partition <= last:
                 yield Met(BucketFile(self.store, meta), partition)

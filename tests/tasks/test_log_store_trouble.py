@@ -1,17 +1,21 @@
 """A log in an object store that refuses, is gone, or changes while it is read."""
 
 import logging
+import random
+import threading
 import traceback
 
 import pytest
 
 from data_contracts.errors import ContractViolationError, HoarfrostError, TooLittleDataError
+from data_contracts.source import SourceConfig
 from tasks.history import build_history
 from tasks.ingest import ingest
-from tasks.object_store import ObjectStoreError
+from tasks.object_file import read_range
+from tasks.object_store import ObjectStoreError, open_bucket
 from tasks.plan import plan_night
 from tasks.validating import validate_log
-from tests.bucket import KEY_ID, SECRET, Counter, bucket_of, point_to, s3_server, send
+from tests.bucket import KEY_ID, SECRET, Counter, Wire, bucket_of, point_to, s3_server, send
 from tests.tiny_lake import DAY, good_rows, night, write_day
 
 HIVE = "s3://tables/shop/interactions/date={date}/*.parquet"
@@ -130,6 +134,26 @@ def test_store_that_goes_down_leaves_no_half_state(counter, tonight, tmp_path):
     again = ingest(tonight)
     other = tonight.config.model_copy(update={"lake": str(tmp_path / "calm")})
     assert again.files == ingest(tonight.model_copy(update={"config": other})).files
+
+
+@pytest.mark.parametrize("mends", [True, False])
+def test_line_that_goes_dead_in_the_middle_of_a_file(counter, monkeypatch, mends):
+    """What is missing is asked for again when it is back; else it is told in time."""
+    body = random.Random(1).randbytes(3_000_000)
+    bucket_of("s3://tables").put("large", body)
+    wire = Wire(counter.address)
+    point_to(monkeypatch, wire.address)
+    source = SourceConfig(give_up_seconds=20 if mends else 1)
+    bucket = open_bucket("s3://tables", source, setting="interactions.files")
+    meta = bucket.meta("large")
+    wire.cut_after(1_000_000)
+    if mends:
+        threading.Timer(0.3, wire.mend).start()
+        assert read_range(bucket, meta, 5, 2_900_000) == body[5:2_900_000]
+    else:
+        with pytest.raises(ObjectStoreError, match=r"s3://tables/large must be .* no connection"):
+            read_range(bucket, meta, 5, 2_900_000)
+    wire.close()
 
 
 @pytest.mark.parametrize("status", [500, 503, 429])
