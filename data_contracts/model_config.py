@@ -12,7 +12,14 @@ ShareBelowOne = Annotated[float, Field(ge=0.0, lt=1.0)]
 ShareAboveZero = Annotated[float, Field(gt=0.0, le=1.0)]
 
 
-class ELSAConfig(Frozen):
+class KindConfig(Frozen):
+    """What every kind of model says of itself."""
+
+    stops_early: ClassVar[bool] = False  # it is trained by epochs that held-out users judge
+    has_vectors: ClassVar[bool] = False  # of items
+
+
+class ELSAConfig(KindConfig):
     """ELSA (Vančura et al., RecSys 2022), a linear shallow autoencoder."""
 
     stops_early: ClassVar[bool] = True
@@ -49,22 +56,18 @@ class ELSAConfig(Frozen):
     """Epochs without a better validation nDCG@100 before training stops."""
 
 
-class EASEConfig(Frozen):
+class EASEConfig(KindConfig):
     """EASE (Steck, WWW 2019), the best item-item matrix in closed form; memory grows as items²."""
 
-    stops_early: ClassVar[bool] = False
-    has_vectors: ClassVar[bool] = False
     kind: Literal["ease"] = "ease"
     """Which model."""
     l2: PositiveFloat = 500.0
     """Ridge weight; the best one grows with the number of users and with the weights of events."""
 
 
-class MRFConfig(Frozen):
+class MRFConfig(KindConfig):
     """Dense Markov random field (Steck, NeurIPS 2019), EASE on the scaled covariance of items."""
 
-    stops_early: ClassVar[bool] = False
-    has_vectors: ClassVar[bool] = False
     kind: Literal["mrf"] = "mrf"
     """Which model."""
     l2: PositiveFloat = 10.0
@@ -73,11 +76,9 @@ class MRFConfig(Frozen):
     """Items are divided by their spread to this power; 1 makes the covariance a correlation."""
 
 
-class EDLAEConfig(Frozen):
+class EDLAEConfig(KindConfig):
     """EDLAE (Steck, NeurIPS 2020), EASE with an input dropout, in closed form."""
 
-    stops_early: ClassVar[bool] = False
-    has_vectors: ClassVar[bool] = False
     kind: Literal["edlae"] = "edlae"
     """Which model."""
     dropout: ShareBelowOne = 0.33
@@ -86,11 +87,9 @@ class EDLAEConfig(Frozen):
     """Ridge weight, besides."""
 
 
-class SANSAConfig(Frozen):
+class SANSAConfig(KindConfig):
     """SANSA (Spišák et al., RecSys 2023), EASE for large catalogues as two sparse factors."""
 
-    stops_early: ClassVar[bool] = False
-    has_vectors: ClassVar[bool] = False
     kind: Literal["sansa"] = "sansa"
     """Which model."""
     l2: PositiveFloat = 20.0
@@ -105,21 +104,18 @@ class SANSAConfig(Frozen):
     """Incomplete in compiled loops, by SuiteSparse (extra cholmod), or dense by LAPACK."""
 
 
-class ItemKNNConfig(Frozen):
+class ItemKNNConfig(KindConfig):
     """ItemKNN (Sarwar et al., WWW 2001), neighbours by the cosine of who had the items."""
 
-    stops_early: ClassVar[bool] = False
-    has_vectors: ClassVar[bool] = False
     kind: Literal["item_knn"] = "item_knn"
     """Which model."""
     n_neighbours: PositiveInt = 200
     """Neighbours kept of every item."""
 
 
-class IALSConfig(Frozen):
+class IALSConfig(KindConfig):
     """Implicit ALS (Hu et al., ICDM 2008) by the package implicit (extra baselines)."""
 
-    stops_early: ClassVar[bool] = False
     has_vectors: ClassVar[bool] = True
     kind: Literal["ials"] = "ials"
     """Which model."""
@@ -133,10 +129,9 @@ class IALSConfig(Frozen):
     """Passes over users and items; all are run."""
 
 
-class BPRConfig(Frozen):
+class BPRConfig(KindConfig):
     """BPR (Rendle et al., UAI 2009) by the package implicit (extra baselines)."""
 
-    stops_early: ClassVar[bool] = False
     has_vectors: ClassVar[bool] = True
     kind: Literal["bpr"] = "bpr"
     """Which model."""
@@ -150,20 +145,16 @@ class BPRConfig(Frozen):
     """Passes over the interactions; all are run."""
 
 
-class PopularityConfig(Frozen):
+class PopularityConfig(KindConfig):
     """Popularity: the items that most users had, the same list for everybody."""
 
-    stops_early: ClassVar[bool] = False
-    has_vectors: ClassVar[bool] = False
     kind: Literal["popularity"] = "popularity"
     """Which model."""
 
 
-class RandomConfig(Frozen):
+class RandomConfig(KindConfig):
     """Random scores: the floor that every model must stand above."""
 
-    stops_early: ClassVar[bool] = False
-    has_vectors: ClassVar[bool] = False
     kind: Literal["random"] = "random"
     """Which model."""
 
@@ -189,7 +180,7 @@ _Kinds = (
 )
 
 
-def model_kinds() -> dict[str, type[Frozen]]:
+def model_kinds() -> dict[str, type[KindConfig]]:
     """Return the configuration class of every kind of model."""
     classes = [get_args(each)[0] for each in get_args(_Kinds)]
     return {each.model_fields["kind"].default: each for each in classes}

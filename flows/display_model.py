@@ -3,6 +3,7 @@
 from rich.table import Table
 
 from data_contracts.evaluation import Evaluation
+from data_contracts.model_config import model_kinds
 from data_contracts.tuning_result import Trial, Tuning
 from flows.display import OUT, print_json, say
 
@@ -35,8 +36,7 @@ def evaluation(result: Evaluation, *, as_json: bool) -> None:
     if result.searched:
         say("searched: ", f"{result.n_trials} trials of study {result.study} chose")
         OUT.print(f"  {_pairs(result.searched)}")
-    ndcg = "none" if result.validation_ndcg is None else f"{result.validation_ndcg:.5f}"
-    say("best epoch: ", f"{result.best_epoch}, validation nDCG@100 {ndcg}")
+    say(*_epochs(result))
     say(
         "run: ",
         f"seed {result.seed}, {result.device}, train {result.train_seconds} s, search "
@@ -57,10 +57,8 @@ def tuning(result: Tuning, *, as_json: bool) -> None:
     OUT.print(trials)
     configured = result.configured_value
     than = "" if configured is None else f", the model as configured has {configured:.5f}"
-    say(
-        "\nBest: ",
-        f"{result.metric} {result.best_value:.5f} after {result.best_epoch} epochs{than}",
-    )
+    epochs = f" after {result.best_epoch} epochs" if result.best_epoch else ""
+    say("\nBest: ", f"{result.metric} {result.best_value:.5f}{epochs}{than}")
     OUT.print(
         f"{result.n_new_trials} of {len(result.trials)} trials in this call, {result.seconds} s on "
         f"{result.device}, judged on {result.validation_users:,} users held out of train"
@@ -71,16 +69,24 @@ def tuning(result: Tuning, *, as_json: bool) -> None:
         OUT.print(f"Wrote {result.out}")
 
 
+def _epochs(result: Evaluation) -> tuple[str, str]:
+    ndcg = result.validation_ndcg
+    told = f"validation nDCG@100 {'none' if ndcg is None else f'{ndcg:.5f}'}"
+    if model_kinds()[result.model["kind"]].stops_early:
+        return "best epoch: ", f"{result.best_epoch}, {told}"
+    return "epochs: ", f"{result.best_epoch or 'none, a closed form'}, {told}"
+
+
 def _row(trial: Trial, names: list[str]) -> list[str]:
     value = "pruned" if trial.value is None else f"{trial.value:.5f}"
-    epoch = "" if trial.best_epoch is None else str(trial.best_epoch)
+    epoch = str(trial.best_epoch) if trial.best_epoch else ""
     given = [_text(trial.params[name]) for name in names]
     note = "as configured" if trial.configured else trial.problem or ""
     return [
         str(trial.number),
         value,
         epoch,
-        str(trial.epochs),
+        str(trial.epochs) if trial.epochs else "",
         f"{trial.seconds:.1f}",
         *given,
         note,

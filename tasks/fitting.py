@@ -1,10 +1,12 @@
 """Configuration turned into a fit: which rows teach, which users stop it early."""
 
+import logging
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
+import torch
 
 from data_contracts.config import TrainingConfig
 from data_contracts.errors import ConfigError
@@ -36,6 +38,7 @@ from models.popularity import Popularity
 from models.random_model import RandomModel
 from models.sansa import fit_sansa
 
+logger = logging.getLogger(__name__)
 OnEpoch = Callable[[int, dict[str, float], TrainingState], None]
 
 
@@ -160,6 +163,9 @@ def _fit_at_once(X: sp.csr_array, config: ModelConfig, *, seed: int, device: str
         return _fit_factors(X, config, seed=seed) or _fit_weights(X, config, device=device)
     except ImportError as error:
         raise ConfigError(str(error)) from error
+    except torch.OutOfMemoryError:
+        logger.warning("%s does not fit into the memory of %s: fitted on cpu", config.kind, device)
+        return _fit_weights(X, config, device="cpu")
 
 
 def _fit_factors(X: sp.csr_array, config: ModelConfig, *, seed: int) -> FittedModel | None:

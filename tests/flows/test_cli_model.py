@@ -75,6 +75,20 @@ def test_people_see_every_figure_and_rule(split, capsys):
     assert f"best epoch: {result.best_epoch}, validation nDCG@100" in shown
 
 
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [("ease", "epochs: none, a closed form, validation"), ("bpr", "epochs: 100, validation")],
+)
+def test_nothing_is_told_of_epochs_that_nobody_chose(split, capsys, kind, told):
+    """A closed form has none, a baseline as many as are configured."""
+    (split / "kind.toml").write_text(f"[model]\nkind = '{kind}'\n", encoding="utf-8")
+    call(split, "evaluate", "--train", "train.parquet", "--test", "test.parquet",
+         "--config", "kind.toml")  # fmt: skip
+    shown = " ".join(capsys.readouterr().out.split())
+    assert told in shown
+    assert "best epoch" not in shown
+
+
 def test_people_see_trials_and_a_model_to_copy(split, capsys):
     """The table, the configured model's figure, the sections."""
     call(split, "tune", "--train", "train.parquet", "--config", "model.toml",
@@ -91,7 +105,7 @@ def test_people_see_trials_and_a_model_to_copy(split, capsys):
     ("spoil", "exit_code", "words"),
     [
         ("none", 2, "no file at .*train.parquet: name a Parquet file"),
-        ("toml", 2, "model.toml is not a valid configuration\n  model.rank: unknown key"),
+        ("toml", 2, "model.toml is not a valid configuration\n  model.elsa.rank: unknown key"),
         ("text", 3, "train.parquet must be a whole Parquet file"),
         ("column", 3, "train.parquet must have a column item_id, it has user_id, sku: rename"),
         ("null", 3, "train.parquet must have an id in every row, got 1 rows without item_id"),

@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
+import torch
 
 from data_contracts.config import ELSAConfig, TrainingConfig
+from data_contracts.model_config import EASEConfig
+from models.ease import fit_ease
 from models.elsa import fit_elsa
 from models.elsa_form import ELSAForm
-from tasks.fitting import FitData, fit_model, hold_out_users
+from tasks.fitting import FitData, fit_model, hold_out_users, usual_density
 
 X = sp.csr_array((np.random.default_rng(0).random((200, 30)) < 0.3).astype(np.float32))
 
@@ -81,3 +84,23 @@ def test_usual_rank_is_what_can_be_afforded(shape, n_factors, monkeypatch):
     rows = sp.csr_array(shape, dtype=np.float32)
     fit_model(FitData(rows, None), ELSAConfig(), n_epochs=1, seed=0, device="cpu")
     assert asked["n_factors"] == n_factors
+
+
+def test_closed_form_beyond_the_device_is_fitted_on_the_processor(monkeypatch, caplog):
+    """With a word in the log; a GPU is smaller than the machine around it."""
+
+    def fit(X, *, l2, device):
+        if device != "cpu":
+            raise torch.OutOfMemoryError("too large")
+        return fit_ease(X, l2=l2)
+
+    monkeypatch.setattr("tasks.fitting.fit_ease", fit)
+    found = fit_model(FitData(X, None), EASEConfig(l2=7.0), n_epochs=0, seed=0, device="cuda")
+    np.testing.assert_array_equal(found.B, fit_ease(X, l2=7.0).B)
+    assert "ease does not fit into the memory of cuda: fitted on cpu" in caplog.text
+
+
+@pytest.mark.parametrize(("n_items", "density"), [(20, 1.0), (10_000, 0.01), (100_000, 0.001)])
+def test_usual_density_is_a_hundred_per_item(n_items, density):
+    """Never more than all."""
+    assert usual_density(n_items) == pytest.approx(density)

@@ -1,7 +1,10 @@
 """The logged model: what it answers, what lies beside it, and that there is one of it."""
 
+import ast
 import json
 from datetime import date
+from pathlib import Path
+from types import SimpleNamespace
 
 import mlflow
 import numpy as np
@@ -12,7 +15,9 @@ from mlflow.entities import LoggedModelStatus
 from mlflow.exceptions import MlflowException
 
 from models.elsa import ELSA
+from tasks import recommender_pyfunc
 from tasks.logged_model import log_model, logged_model_id, write_embeddings
+from tasks.recommender_pyfunc import Recommender
 from tasks.saved_model import model_files, read_model, write_model
 from tasks.tracking import connect, training_run
 from tests.night_steps import night_in
@@ -107,3 +112,23 @@ def check_requirements(uri):
     path = mlflow.pyfunc.get_model_dependencies(uri)
     with open(path, encoding="utf-8") as file:  # noqa: PTH123 - MLflow returns a string
         assert file.read().split() == [f"mlflow=={mlflow.__version__}", f"numpy=={np.__version__}"]
+
+
+def test_model_of_a_training_without_json_is_elsa(tmp_path, files):
+    """A night that was killed before there were kinds, and goes on after."""
+    (tmp_path / "item_ids.json").write_text(json.dumps(IDS.to_list()), encoding="utf-8")
+    artifacts = {name: str(path) for name, path in files.items() if name != "model"}
+    artifacts["item_ids"] = str(tmp_path / "item_ids.json")
+    model = Recommender()
+    model.load_context(SimpleNamespace(artifacts=artifacts))
+    (answer,) = model.predict(None, pd.DataFrame({"item_ids": [[10]]}), {"n": 3})
+    assert answer["item_ids"] == [30, 20]
+
+
+def test_served_file_imports_nothing_of_ours():
+    """Nor anything that MLflow does not bring along."""
+    tree = ast.parse(Path(recommender_pyfunc.__file__).read_text(encoding="utf-8"))
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = {getattr(node, "module", None) or alias.name for node in nodes for alias in node.names}
+    tops = {name.partition(".")[0] for name in names}
+    assert tops == {"collections", "json", "mlflow", "numpy", "pandas", "pathlib", "typing"}
