@@ -12,6 +12,7 @@ from cyclopts import App, Parameter
 from data_contracts.config import NightlyConfig, load_config
 from data_contracts.errors import ConfigError, ContractViolationError, HoarfrostError
 from flows import display, display_registry
+from flows.cli_compare import compare
 from flows.cli_forget import forget
 from flows.cli_import import import_log
 from flows.cli_model import evaluate, tune
@@ -20,6 +21,7 @@ from flows.cli_plan import plan
 from flows.cli_quarantine import quarantine
 from flows.cli_registry import promote, rollback
 from flows.cli_tables import export, query, why
+from flows.cli_vocabulary import vocabulary
 from flows.flag import DEFAULT_CONFIG, Config, Day, Json, run_date
 
 QUIET = {  # no telemetry; our own log lines in place of Prefect's, also in the Prefect UI
@@ -60,9 +62,11 @@ app.command(import_log, name="import")
 app.command(quarantine)
 app.command(evaluate)
 app.command(tune)
+app.command(compare)
 app.command(promote)
 app.command(rollback)
 app.command(forget)
+app.command(vocabulary)
 
 
 @app.command
@@ -156,6 +160,10 @@ def _night(config: NightlyConfig, day: date, *, strict: bool, json: bool) -> Non
     from flows.nightly import nightly  # Prefect reads its settings on import
 
     report = nightly(config, day, strict)
+    if not sys.stdout.isatty():  # what nobody looks at ends in a log
+        from tasks.user_hash import without_ids
+
+        report = without_ids(config, report)
     display.report(report, as_json=json)
 
 

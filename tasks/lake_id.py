@@ -26,7 +26,7 @@ def lake_id(lake: Path) -> str | None:
     except (ValueError, KeyError, TypeError) as error:
         raise ContractViolationError(
             f"{lake_id_path(lake)} must hold the identity of the lake, got something else: bring "
-            "the file back from a copy of this lake"
+            "the file back from a copy of this lake, or run: hoarfrost vocabulary --restore"
         ) from error
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from data_contracts.config import NightlyConfig
 from data_contracts.environment import resolve
 from data_contracts.errors import ConfigError, ContractViolationError
+from data_contracts.report import NightReport
 from tasks.files import sync
 from tasks.private_file import create_private
 
@@ -38,6 +39,15 @@ def masked(config: NightlyConfig, user_id: str | int) -> str:
     """
     found = hmac.new(_key(config), str(user_id).encode(), hashlib.sha256)
     return f"user#{found.hexdigest()[:_DIGITS]}"
+
+
+def without_ids(config: NightlyConfig, report: NightReport) -> NightReport:
+    """Return a report whose examples name their users by what stands for them."""
+    examples = (
+        each.model_copy(update={"user_id": masked(config, each.user_id)})
+        for each in report.examples
+    )
+    return report.model_copy(update={"examples": tuple(examples)})
 
 
 def key_path(lake: Path) -> Path:

@@ -24,7 +24,7 @@ STEP = "vocabulary"
 _SEAL = "hoarfrost_vocabulary"  # key of the file's metadata
 _RESTORE = (
     "nothing was built on it. Bring state/vocabulary/vocabulary.parquet and state/lake.json back "
-    "from a copy of this lake; without one see 'When it is lost' in deploy/vocabulary.md"
+    "from a copy of this lake, or run: hoarfrost vocabulary --restore"
 )
 
 
@@ -103,8 +103,13 @@ def extend_vocabulary(lake: Path, item_ids: pl.Series) -> pl.DataFrame:
 
 def copy_vocabulary(source: Path, target: Path, n_items: int) -> None:
     """Give a lake the first items of another one's vocabulary, under its own identity."""
-    vocabulary = read_vocabulary(source).head(n_items)
-    _write(target, vocabulary, id_digest(vocabulary["item_id"]))
+    replace_vocabulary(target, read_vocabulary(source)["item_id"].head(n_items))
+
+
+def replace_vocabulary(lake: Path, item_ids: pl.Series) -> None:
+    """Write ids as the whole vocabulary of a lake; who calls this knows that they mean the same."""
+    ids = item_ids.alias("item_id")
+    _write(lake, _numbered(ids), id_digest(ids))
 
 
 def last_vocabulary(lake: Path, until: date = date.max) -> VocabularyManifest | None:
