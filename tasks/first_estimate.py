@@ -15,13 +15,15 @@ from tasks.lake import Night
 
 _SIDE, _TRIES = 1024, 4  # of the product that is timed
 _ROWS_PER_SECOND = {
-    "ingest": (2e5, 2e6), "log_drift": (1e6, 5e7), "history": (5e5, 5e6), "matrices": (5e5, 5e6),
+    "ingest": (2e5, 2e6), "table_rules": (1e6, 1e7), "log_drift": (1e6, 5e7),
+    "history": (5e5, 1e7), "matrices": (5e5, 1e7),
 }  # fmt: skip
 _LISTED_PER_SECOND = {
     "materialise": (2e5, 2e6), "check": (5e5, 5e6), "compare": (5e5, 1e9), "publish": (5e6, 1e9),
 }  # fmt: skip
 _FIXED = {  # seconds, whatever the data
-    "ingest": (0.02, 3), "log_drift": (0.02, 3), "history": (0.02, 2), "matrices": (0.02, 2),
+    "ingest": (0.02, 3), "table_rules": (0.02, 3), "log_drift": (0.02, 3),
+    "history": (0.02, 2), "matrices": (0.02, 2),
     "train": (0.5, 30), "judge": (0.05, 20), "promote": (0.3, 30), "materialise": (0.1, 15),
     "check": (0.02, 5), "compare": (0.0, 5), "publish": (0.01, 3),
 }  # fmt: skip

@@ -27,6 +27,7 @@ from tasks.log_files import list_log
 from tasks.progress import track
 from tasks.quarantine_report import parts
 from tasks.steps import read_manifest
+from tasks.table_rules_waiting import leave_waiting
 
 _PLACE = pl.Schema({"source_file": pl.String(), "row_number": pl.UInt32(), "rule": pl.String()})
 
@@ -63,7 +64,7 @@ def replay_quarantine(
 
 def _look(night: Night) -> ReplayedNight:
     with tempfile.TemporaryDirectory(prefix="hoarfrost-") as folder:
-        found = examine(night, list_log(night), Path(folder), key="")
+        found = examine(night, leave_waiting(night, list_log(night)), Path(folder), key="")
     problem = None
     try:
         refuse(night, found)

@@ -18,6 +18,7 @@ _NOISE = (0.8, 1.25)  # of a time or a peak, from night to night
 _STARTING = (8.0, 3.0)  # seconds that imports and compiling took then, and may take more now
 _UNIT = {  # what a step's time grows with; those not named here take as long as before
     "ingest": "rows",
+    "table_rules": "rows",
     "log_drift": "rows",
     "history": "interactions",
     "matrices": "interactions",

@@ -21,6 +21,7 @@ from tasks.vocabulary import last_vocabulary, refuse_other_meaning
 
 STEPS = (
     "ingest",
+    "table_rules",
     "log_drift",
     "history",
     "matrices",
