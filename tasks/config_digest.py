@@ -5,5 +5,5 @@ from tasks.lake import Night
 
 
 def whole_config_digest(night: Night) -> str:
-    """Return the digest of every setting but where the lake lies and snapshots are copied to."""
-    return digest(night.config.model_dump(mode="json", exclude={"lake", "publish"}))[:12]
+    """Return the digest of every setting but where lake and log lie and snapshots are copied to."""
+    return digest(night.config.model_dump(mode="json", exclude={"lake", "publish", "source"}))[:12]

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 
+from data_contracts.bucket_pattern import in_bucket
 from data_contracts.errors import ConfigError, ContractViolationError
 from tasks.files import sha256_of, staged_path, sync
 
@@ -100,6 +101,11 @@ def _same(target: Path, file: Path) -> bool:
 
 
 def _named(lake: Path, pattern: str, name: str, setting: str) -> Path:
+    if in_bucket(pattern):
+        raise ConfigError(
+            f"{setting} must lie in a folder to be imported into, got {pattern}: import into a lake "
+            "with a local log and copy the files to the store"
+        )
     folder, _, file = pattern.rpartition("/")
     if set("*?[") & set(folder) or set("?[") & set(file) or file.count("*") > 1:
         raise ConfigError(

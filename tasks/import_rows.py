@@ -9,7 +9,7 @@ from data_contracts.config import InteractionsConfig
 from data_contracts.errors import ConfigError
 from data_contracts.id_type import IdType
 from data_contracts.import_source import Kept, LogFormat, LogSource
-from data_contracts.interactions import day_start
+from data_contracts.interactions import EVENT, day_start
 from tasks.import_lines import FAULTS, Chunk
 from tasks.import_time import read_times
 
@@ -36,7 +36,8 @@ class LogShape(NamedTuple):
             ConfigError: a column that is kept is called like one of the log, or the log has no
                 column for event types that are not its default.
         """
-        names = {ours: name for ours, name in self.log.columns.model_dump().items() if name}
+        columns = self.log.columns.model_dump(include=set(EVENT))
+        names = {ours: name for ours, name in columns.items() if name}
         form = self.source.format
         if taken := set(form.keep) & set(names.values()):
             raise ConfigError(

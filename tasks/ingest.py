@@ -85,7 +85,7 @@ def _ingest(night: Night, listing: LogListing, staging: Path, key: str) -> Inges
     unfit = _quarantine(night, found)
     if unfit:
         found = examine(night, listing, staging, key, unfit=unfit)
-        write_quarantine(night, found.faults, found.manifest.refused_files)
+        _write_faults(night, found)
     refuse(night, found)
     for table in found.codes:  # before the manifest, which makes the shards count
         table.save()
@@ -98,7 +98,7 @@ def _quarantine(night: Night, found: Examined) -> dict[str, str]:
     Judging reads four columns of a file, quarantine all of them.
     """
     try:
-        write_quarantine(night, found.faults, found.manifest.refused_files)
+        _write_faults(night, found)
     except FAILURES as error:
         troubles = {path: _trouble(night, path, rows) for path, rows in found.faults.items()}
         unfit = {path: reason for path, reason in troubles.items() if reason is not None}
@@ -106,6 +106,11 @@ def _quarantine(night: Night, found: Examined) -> dict[str, str]:
             raise
         return unfit
     return {}
+
+
+def _write_faults(night: Night, found: Examined) -> None:
+    manifest = found.manifest
+    write_quarantine(night, found.faults, manifest.refused_files, manifest.log_files)
 
 
 def _trouble(night: Night, path: str, rows: pl.DataFrame) -> str | None:

@@ -8,6 +8,7 @@ have made room (tasks.housekeeping). The registry is only read.
 import shutil
 from pathlib import Path
 
+from data_contracts.bucket_pattern import in_bucket
 from data_contracts.config import NightlyConfig
 from data_contracts.manifests import IngestManifest, MatrixManifest
 from tasks.files import make_folder, move_file, staged_path
@@ -66,7 +67,8 @@ def _config_apart(config: NightlyConfig, apart: Path) -> NightlyConfig:
     mlflow, items = config.mlflow, config.items
     if mlflow.tracking_uri is None:
         mlflow = mlflow.model_copy(update={"tracking_uri": tracking_uri(config)})
-    items = items.model_copy(update={"files": str(Path(config.lake) / items.files)})
+    if not in_bucket(items.files):
+        items = items.model_copy(update={"files": str(Path(config.lake) / items.files)})
     return config.model_copy(update={"lake": str(apart), "mlflow": mlflow, "items": items})
 
 

@@ -295,6 +295,8 @@ def test_other_refusals(tmp_path):
         bring(write(tmp_path / "c.csv"), lake)
     with pytest.raises(ConfigError, match="must name the folder of its files"):
         bring(path, lake, config(lake, interactions={"files": "*/{date}/*.parquet"}))
+    with pytest.raises(ConfigError, match="must lie in a folder to be imported into, got s3://"):
+        bring(path, lake, config(lake, interactions={"files": "s3://b/{date}/*.parquet"}))
     with pytest.raises(ConfigError, match="must name a column for events that are not all view"):
         bring(path, lake, config(lake, interactions={"columns": {"event_type": ""}}))
     with pytest.raises(ConfigError, match="must be a file, got none there"):
