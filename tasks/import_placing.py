@@ -103,8 +103,8 @@ def _same(target: Path, file: Path) -> bool:
 def _named(lake: Path, pattern: str, name: str, setting: str) -> Path:
     if in_bucket(pattern):
         raise ConfigError(
-            f"{setting} must lie in a folder to be imported into, got {pattern}: import into a lake "
-            "with a local log and copy the files to the store"
+            f"{setting} must lie in a folder to be imported into, got {pattern}: import into "
+            "a lake with a local log, and copy its files to the store"
         )
     folder, _, file = pattern.rpartition("/")
     if set("*?[") & set(folder) or set("?[") & set(file) or file.count("*") > 1:
