@@ -53,17 +53,35 @@ def gram_rows(
 
 
 @compiled
-def slope_of_kept(
-    indptr: np.ndarray, rows: np.ndarray, data: np.ndarray, dH: np.ndarray, dG: np.ndarray,
-    columns: np.ndarray, values: np.ndarray, dA: np.ndarray,
+def pull_of_rows(
+    indptr: np.ndarray, rows: np.ndarray, data: np.ndarray, dH: np.ndarray,
+    columns: np.ndarray, dA: np.ndarray,
 ) -> None:  # fmt: skip
-    """Write Xᵀ dH + A dG at the entries that are kept.
+    """Write Xᵀ dH at the entries that are kept.
 
     Args:
         indptr: where each item's entries of Xᵀ begin, shape (n_items + 1,).
         rows: row of X of every entry.
         data: its value.
         dH: derivative by the rows' factors, shape (batch, n_factors).
+        columns: factors of every item, shape (n_items, k).
+        dA: shape (n_items, k).
+    """
+    n_items, k = columns.shape
+    for item in range(n_items):
+        factor, slope = columns[item], dA[item]
+        slope[:] = _ZERO
+        for entry in range(indptr[item], indptr[item + 1]):
+            x, d = data[entry], dH[rows[entry]]
+            for p in range(k):
+                slope[p] += x * d[factor[p]]
+
+
+@compiled
+def add_gram_slope(dG: np.ndarray, columns: np.ndarray, values: np.ndarray, dA: np.ndarray) -> None:
+    """Add A dG at the entries that are kept.
+
+    Args:
         dG: shape (n_factors, n_factors), symmetric.
         columns: factors of every item, shape (n_items, k).
         values: theirs.
@@ -72,11 +90,6 @@ def slope_of_kept(
     n_items, k = columns.shape
     for item in range(n_items):
         factor, value, slope = columns[item], values[item], dA[item]
-        slope[:] = _ZERO
-        for entry in range(indptr[item], indptr[item + 1]):
-            x, d = data[entry], dH[rows[entry]]
-            for p in range(k):
-                slope[p] += x * d[factor[p]]
         for other in range(k):
             a, d = value[other], dG[factor[other]]
             for p in range(k):

@@ -36,6 +36,7 @@ from models.text_vector import fit_text_vectors
 
 LEAST_STARS, SHARE, N_BOOTSTRAPS = 4, 0.1, 1000
 SETTINGS = {"batch_size": 1024, "learning_rate": 0.002, "gamma": 2.0, "output": "linear"}
+KINDS = ["descriptions", "words", "all"]
 
 
 def read() -> tuple[sp.csr_array, pl.DataFrame]:
@@ -147,7 +148,7 @@ def _interval(value: float, drawn: np.ndarray) -> list[float]:
 def main() -> None:
     """Compare in every kind of content that is asked for, each in a process of its own."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--fields", nargs="+", default=["descriptions", "words", "all"])
+    parser.add_argument("--fields", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--dimensions", type=int, default=256)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1)

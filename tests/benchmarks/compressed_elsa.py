@@ -107,10 +107,10 @@ def main() -> None:
     parser.add_argument("--factors", type=int, default=1024)
     parser.add_argument("--nonzeros", type=int, nargs="+", default=[128, 64, 32, 16, 8])
     parser.add_argument("--stages", type=int, default=8)
-    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--rate", type=float, default=0.1)
     parser.add_argument("--restart", action="store_true")
-    parser.add_argument("--dense", type=int, nargs="*", default=[1024, 256, 128, 64, 32, 16])
+    parser.add_argument("--dense", type=int, nargs="*", default=[256, 128, 64, 32, 16])
     a = parser.parse_args()
     result = in_child(
         compressed, judge=a.judge, at=a.nonzeros, restart=a.restart, n_factors=a.factors,

@@ -14,7 +14,7 @@ from models.compressed_elsa import (
     largest_of_rows,
 )
 from models.compressed_elsa_engine import Kept, KeptEngine
-from models.compressed_elsa_kernel import gather_sparse, gram_rows, slope_of_kept
+from models.compressed_elsa_kernel import add_gram_slope, gather_sparse, gram_rows, pull_of_rows
 from models.elsa import fit_elsa
 from models.elsa_exact import derivatives
 from models.elsa_form import ELSAForm
@@ -72,7 +72,8 @@ def test_loops_give_the_gradient_of_the_entries_that_are_kept(X, k, seed):
         H, G, squares, np.ones(len(X)), scale=1.0 / len(X), floor=np.finfo(float).eps
     )
     slope = np.empty_like(values)
-    slope_of_kept(Xt.indptr, Xt.indices, Xt.data, dH, 2.0 * dG, columns, values, slope)
+    pull_of_rows(Xt.indptr, Xt.indices, Xt.data, dH, columns, slope)
+    add_gram_slope(2.0 * dG, columns, values, slope)
     loss, gradient = autograd(X, A)
     assert losses.mean() == pytest.approx(loss, abs=1e-9)
     expected = np.take_along_axis(gradient, columns.astype(np.int64), axis=1)
@@ -193,6 +194,21 @@ def test_threads_change_nothing(monkeypatch):
         )
         found.append(kept.values)
     np.testing.assert_array_equal(*found)
+
+
+@pytest.mark.parametrize("k", [2, 5])
+def test_dense_products_give_the_same_steps(k, monkeypatch):
+    """They are taken where many entries are kept."""
+    found = []
+    for cost in (0, 1000):
+        monkeypatch.setattr("models.compressed_elsa_engine._SPARSE_COST", cost)
+        kept = largest_of_rows(np.random.default_rng(0).normal(size=(16, 8)), k)
+        engine = KeptEngine(checkerboard(), kept, 8)
+        assert engine._unpacks == (cost > 0)
+        losses = engine.run_epoch(np.arange(16), batch_size=5, learning_rate=0.01)
+        found.append((losses, kept.values))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
 
 
 def test_loss_that_is_not_finite_stops():
