@@ -142,7 +142,11 @@ def _read(night: Night, past: Sequence[IngestManifest], shard: int) -> dict[str,
             **_more(night, rows),
         })  # fmt: skip
         first += len(manifest.log_files)
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    rows_read = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    if "value" not in rows_read:
+        return rows_read
+    largest = np.argsort(-rows_read["value"], kind="stable")  # of equal events that one counts
+    return {name: column[largest] for name, column in rows_read.items()}
 
 
 def _more(night: Night, rows: pl.DataFrame) -> dict[str, np.ndarray]:

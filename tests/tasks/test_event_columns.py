@@ -98,6 +98,20 @@ def test_ratings_reach_history_and_matrices(tmp_path):
     assert ratings == {("ann", "cup"): 0.0, ("ann", "tea"): 2.0, ("bob", "tea"): 4.0}
 
 
+def test_of_equal_events_the_largest_rating_counts_whichever_night_told_it(tmp_path):
+    """The order of arrival does not matter."""
+    row = ("ann", "tea", "view", at(1))
+    found = []
+    for number, (first, late) in enumerate([(2.0, 5.0), (5.0, 2.0)]):
+        lake = tmp_path / str(number)
+        told(lake, [(*row, first)], "stars", pl.Float64())
+        ingest(night(lake, **RATED))
+        told(lake, [("eve", "tea", "view", at(30), 1.0)], "stars", pl.Float64(), day=TOMORROW)
+        told(lake, [(*row, late)], "stars", pl.Float64(), name="late")
+        found.append(history_of(lake, TOMORROW, **RATED)["value"].to_list())
+    assert found == [[5.0, 1.0], [5.0, 1.0]]
+
+
 def test_without_ratings_there_is_no_such_matrix(tmp_path):
     """Nor a column of the history."""
     write_day(tmp_path, [("ann", "tea", "view", at(1))])
