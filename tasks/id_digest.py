@@ -32,7 +32,7 @@ class IdDigest:
         for start in range(0, len(ids), _ROWS):
             part = ids.slice(start, _ROWS)
             if self._kind == "integer":
-                self._data.update(np.ascontiguousarray(part.to_numpy().astype("<i8", copy=False)))
+                self._data.update(np.ascontiguousarray(part.to_numpy(), dtype="<i8").data)
             else:
                 self._feed_texts(part)
         self._n += len(ids)
@@ -46,7 +46,7 @@ class IdDigest:
         array = part.to_arrow(compat_level=pl.CompatLevel.oldest())  # offsets and bytes
         _, offsets, data = array.buffers()
         ends = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
-        self._lengths.update(np.diff(ends).astype("<i8", copy=False))
+        self._lengths.update(np.diff(ends).astype("<i8", copy=False).data)
         if data is not None:
             self._data.update(memoryview(data)[ends[0] : ends[-1]])
 

@@ -103,8 +103,8 @@ def _alive(night: Night, vocabulary: pl.DataFrame, met: pl.Series | None) -> np.
     found = ids.alias("item_id").to_frame().lazy()
     listed = read_catalogue(night, only=())
     if listed.height:
-        ids = listed.select(pl.col("item_id").cast(vocabulary.schema["item_id"]))
-        found = pl.concat([found, ids.lazy()])
+        same = listed.select(pl.col("item_id").cast(vocabulary.schema["item_id"]))
+        found = pl.concat([found, same.lazy()])
     items = vocabulary.lazy().join(found, on="item_id", how="semi").select("item")
     alive = np.zeros(vocabulary.height, dtype=bool)
     alive[items.collect(engine="streaming")["item"].to_numpy()] = True
