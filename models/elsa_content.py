@@ -1,7 +1,8 @@
 """ELSA with item information: one side of B = E Dᵀ is given by content, the other is learnt."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -49,6 +50,17 @@ class ContentELSA:
         S = self.encode(X).astype(np.float64) @ self.D.T.astype(np.float64)
         own = np.einsum("ij,ij->i", self.E, self.D, dtype=np.float64)
         return (S - X.toarray() * own).astype(np.float32)
+
+    def parts(self, X: sp.csr_array) -> Iterator[Float[np.ndarray, "n_own n_factors"]]:
+        """Yield for every row what each of its entries adds to encode, float64: x_j e_j."""
+        for user in range(X.shape[0]):
+            entries = slice(X.indptr[user], X.indptr[user + 1])
+            yield self.E[X.indices[entries]] * X.data[entries].astype(np.float64)[:, None]
+
+    @cached_property
+    def vectors(self) -> Float[np.ndarray, "n_items n_factors"]:
+        """Return the decoder with unit rows; products are what makes items alike."""
+        return unit_or_zero(self.D)
 
     @property
     def listable(self) -> Bool[np.ndarray, " n_items"]:

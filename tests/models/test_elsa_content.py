@@ -163,6 +163,19 @@ def test_long_histories_may_count_more():
     assert np.abs(weighted - fitted(X[:2], content, **how, **alike).E).max() > 1e-5
 
 
+@given(histories(), st.integers(0, 99))
+def test_parts_add_up_to_the_user(X, seed):
+    """Entry by entry; vectors have unit rows in the directions of the decoder."""
+    E, D = np.random.default_rng(seed).normal(size=(2, X.shape[1], 3)).astype(np.float32)
+    model, rows = ContentELSA(E, D, "decoder"), sp.csr_array(X)
+    sums = [part.sum(axis=0) for part in model.parts(rows)]
+    np.testing.assert_allclose(sums, model.encode(rows), atol=1e-4)
+    assert [len(part) for part in model.parts(rows)] == np.diff(rows.indptr).tolist()
+    np.testing.assert_allclose(
+        model.vectors, D / np.linalg.norm(D, axis=1, keepdims=True), atol=1e-5
+    )
+
+
 @MODES
 def test_unit_rows_are_kept(mode):
     """Of the learnt side, as in ELSA."""
