@@ -27,6 +27,7 @@ from tasks.table_file import TableWriter, check_table
 from tasks.tracking import connect
 from tests.tiny_lake import DAY, at, night, write_day
 
+pytestmark = pytest.mark.slow
 OWN = ("tasks", "flows", "models", "prefect")
 MARK, LARGE = "PLANTED", 2**63 + 7_391_739_173
 USERS = [f"{MARK}-{k:03d}" for k in range(30)]
