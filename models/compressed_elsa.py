@@ -92,7 +92,7 @@ def fit_compressed_elsa(
     and lose again, until n_nonzeros are left. Entries that are gone stay gone, so that a stage
     costs what its entries cost. With n_nonzeros = n_factors it is ELSA.
 
-    Reference: compressed ELSA (Vančura et al., WWW 2026); loss of Vančura et al., RecSys 2022,
+    Reference: Compressed ELSA (WWW 2026); loss of Vančura et al., RecSys 2022,
     doi:10.1145/3523227.3551482, in its exact linear form.
 
     Args:
@@ -108,31 +108,23 @@ def fit_compressed_elsa(
         restart: whether the entries that are kept begin again where they began.
         alpha: inputs are divided by popularity^alpha, see models/tempering.py.
         beta: scores are multiplied by popularity^beta.
-        patience: epochs of the last stage without a better validation nDCG@100 before it stops.
+        patience: epochs of the last stage without a better validation nDCG@100.
         validation: fold-in and target of held-out users, both (n_held_out, n_items).
         on_epoch: called after every epoch from the second stage on with its number over all
             stages (from 1), figures and the entries, which change with the next epoch.
 
     Raises:
-        ValueError: X holds no interaction, or n_nonzeros is more than n_factors.
+        ValueError: X holds no interaction, or n_nonzeros is not from 1 to n_factors.
         ArithmeticError: the loss is not finite.
     """
     plan = kept_entries(n_factors, n_nonzeros, n_stages=n_stages, schedule=schedule)
     how = _Training(n_epochs, batch_size, learning_rate, seed, patience, alpha, beta)
-    dense = fit_elsa(
-        X, n_factors=n_factors, n_epochs=n_epochs, batch_size=batch_size,
-        learning_rate=learning_rate, seed=seed, alpha=alpha, beta=beta,
-        validation=validation if len(plan) == 1 else None, patience=patience,
-    )  # fmt: skip
-    counts = dense.counts
-    model = CompressedELSA(sp.csr_array(dense.A), counts, alpha, beta, dense.best_epoch)
-    kept = largest_of_rows(dense.A, plan[0])
+    last = len(plan) - 1
+    model, kept = _first_stage(X, n_factors, plan[0], how, None if last else validation)
     for stage, k in enumerate(plan[1:], start=1):
         kept = _again(kept, k, n_factors, seed if restart else None)
-        model = _stage(
-            X, kept, n_factors, how, first=stage * n_epochs,
-            validation=validation if stage == len(plan) - 1 else None, on_epoch=on_epoch,
-        )  # fmt: skip
+        asked = validation if stage == last else None
+        model = _stage(X, kept, n_factors, how, stage * n_epochs, asked, on_epoch)
     return model
 
 
@@ -195,9 +187,23 @@ def _again(kept: Kept, k: int, n_factors: int, seed: int | None) -> Kept:
     return Kept(columns, _unit(np.take_along_axis(start, columns.astype(np.int64), axis=1)))
 
 
+def _first_stage(
+    X: sp.csr_array, n_factors: int, k: int, how: _Training, validation: Validation | None
+) -> tuple[CompressedELSA, Kept]:
+    """Train all factors; return the model, and the entries that the next stage cuts."""
+    dense = fit_elsa(
+        X, n_factors=n_factors, n_epochs=how.n_epochs, batch_size=how.batch_size,
+        learning_rate=how.learning_rate, seed=how.seed, alpha=how.alpha, beta=how.beta,
+        patience=how.patience, validation=validation,
+    )  # fmt: skip
+    A = sp.csr_array(dense.A)
+    model = CompressedELSA(A, dense.counts, how.alpha, how.beta, dense.best_epoch)
+    return model, largest_of_rows(dense.A, k)
+
+
 def _stage(
-    X: sp.csr_array, kept: Kept, n_factors: int, how: _Training, *,
-    first: int, validation: Validation | None, on_epoch: OnEpoch | None,
+    X: sp.csr_array, kept: Kept, n_factors: int, how: _Training, first: int,
+    validation: Validation | None, on_epoch: OnEpoch | None,
 ) -> CompressedELSA:  # fmt: skip
     """Train the entries in place; return the best epoch's model, the last one's by default."""
     counts = np.bincount(X.indices, minlength=X.shape[1])

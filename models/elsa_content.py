@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -101,18 +101,16 @@ def fit_elsa_content(
 ) -> ContentELSA:
     """Return ELSA with item information, the best epoch's weights if there is validation.
 
-    The form is that of ELSA with another diagonal: what an item says of itself is taken off, by
-    its true weight. Interactions teach more than content alone within few epochs, and after that
-    the learnt side fits the items of the training and no others: give a validation on items
-    that X does not hold, as models.elsa_content_split makes it.
+    Within few epochs interactions teach more than content alone; after that the learnt side fits
+    the items of the training and no others. So validate on items that X does not hold: see
+    models.elsa_content_split.
 
-    Reference: Spišák and Vančura, Recombee, 2024 (the factorisation and its two modes); loss of
-    Vančura et al., RecSys 2022, doi:10.1145/3523227.3551482.
+    Reference: Spišák and Vančura, Recombee, 2024 (the two modes); loss of Vančura et al.,
+    RecSys 2022, doi:10.1145/3523227.3551482, with the true weight of an item for itself.
 
     Args:
         X: interaction weights, shape (n_users, n_items); empty rows are left out.
-        content: a row for every item, brought to unit length; zero where nothing is known: such
-            an item is never to be listed (decoder) or adds nothing (encoder).
+        content: a row for every item, brought to unit length; zero where nothing is known.
         mode: the side that content is; the other is learnt.
         n_epochs: most passes over the rows.
         batch_size: rows per step.
@@ -131,27 +129,44 @@ def fit_elsa_content(
         ValueError: X holds no interaction, or content does not fit it.
         ArithmeticError: the loss is not finite.
     """
-    _check(X, content)
-    F = unit_or_zero(content)
-    filled = _filled_rows(X)
+    filled, F = _filled_rows(X, content), unit_or_zero(content)
     rows = DeviceRows.from_csr(filled, device, _weight(filled, gamma))
     engine = ContentEngine(rows, F, mode=mode, start=start, unit_rows=unit_rows, seed=seed)
-    best, best_metric = _model(engine.learnt, F, mode, 0), -1.0
-    if validation is not None and start == "content":
-        best_metric = _validate(best, validation)["ndcg@100"]
-    for epoch in range(1, n_epochs + 1):
-        order = np.random.default_rng([seed, epoch]).permutation(rows.n_users)
+    epochs = _Epochs(n_epochs, batch_size, learning_rate, seed, patience, output)
+    content_alone = validation if start == "content" else None  # epoch 0 is a candidate
+    first = _model(engine.learnt, F, mode, 0)
+    best_metric = _validate(first, content_alone).get("ndcg@100", -1.0)
+    return _run(engine, first, best_metric, epochs, rows.n_users, validation, on_epoch)
+
+
+class _Epochs(NamedTuple):
+    n_epochs: int
+    batch_size: int
+    learning_rate: float
+    seed: int
+    patience: int | None
+    output: Output
+
+
+def _run(
+    engine: ContentEngine, best: ContentELSA, best_metric: float, epochs: _Epochs, n_rows: int,
+    validation: ItemQuestion | None, on_epoch: OnEpoch | None,
+) -> ContentELSA:  # fmt: skip
+    F = best.D if best.mode == "decoder" else best.E
+    for epoch in range(1, epochs.n_epochs + 1):
+        order = np.random.default_rng([epochs.seed, epoch]).permutation(n_rows)
         losses = engine.run_epoch(
-            order, batch_size=batch_size, learning_rate=learning_rate, output=output
-        )
-        model = _model(engine.learnt, F, mode, epoch)
+            order, batch_size=epochs.batch_size, learning_rate=epochs.learning_rate,
+            output=epochs.output,
+        )  # fmt: skip
+        model = _model(engine.learnt, F, best.mode, epoch)
         _check_finite(losses, model, epoch)
         metrics = {"cosine": float(losses.mean())} | _validate(model, validation)
         if metrics.get("ndcg@100", np.inf) > best_metric:
             best, best_metric = model, metrics.get("ndcg@100", -1.0)
         if on_epoch is not None:
             on_epoch(epoch, metrics, model)
-        if patience is not None and epoch - best.best_epoch >= patience:
+        if epochs.patience is not None and epoch - best.best_epoch >= epochs.patience:
             break
     return best
 
@@ -170,7 +185,11 @@ def _validate(model: ContentELSA, validation: ItemQuestion | None) -> dict[str, 
     return {name: float(values[name].mean()) for name in ("ndcg@100", "recall@20")}
 
 
-def _filled_rows(X: sp.csr_array) -> sp.csr_array:
+def _filled_rows(X: sp.csr_array, content: np.ndarray) -> sp.csr_array:
+    if len(content) != X.shape[1]:
+        raise ValueError(f"content must have {X.shape[1]} rows, one an item, got {len(content)}")
+    if not np.isfinite(content).all():
+        raise ValueError("content must be finite, got nan or inf")
     filled = np.flatnonzero(np.diff(X.indptr))
     if not len(filled):
         raise ValueError(f"X must hold an interaction, got shape {X.shape} without any")
@@ -182,13 +201,6 @@ def _weight(X: sp.csr_array, gamma: float) -> np.ndarray:
     squares = np.add.reduceat(np.square(X.data, dtype=np.float64), X.indptr[:-1])
     weight = np.asarray(squares ** (0.5 * gamma))
     return (weight / weight.mean()).astype(np.float32)
-
-
-def _check(X: sp.csr_array, content: np.ndarray) -> None:
-    if len(content) != X.shape[1]:
-        raise ValueError(f"content must have {X.shape[1]} rows, one an item, got {len(content)}")
-    if not np.isfinite(content).all():
-        raise ValueError("content must be finite, got nan or inf")
 
 
 def _check_finite(losses: np.ndarray, model: ContentELSA, epoch: int) -> None:
