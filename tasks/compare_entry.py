@@ -1,0 +1,82 @@
+"""Which models a comparison holds: files and kinds, each with its search."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from data_contracts.errors import ConfigError
+from data_contracts.model_config import model_kinds
+from data_contracts.model_file import ModelFile, load_model_file
+from data_contracts.tuning import TuneConfig
+
+ALWAYS = ("popularity", "random")  # the floor that every table shows
+_SEARCH_SHARE = 0.5  # of a model's time: the rest is for the final fit
+
+
+class Entry(NamedTuple):
+    """A model to compare."""
+
+    name: str
+    file: ModelFile
+
+
+def entries(
+    configs: Sequence[Path],
+    kinds: Sequence[str],
+    *,
+    trials: int | None,
+    timeout: float | None,
+) -> list[Entry]:
+    """Return the models of files and of kinds, and those that stand in every table.
+
+    Args:
+        configs: model files; a model is named after its file.
+        kinds: kinds of model with their defaults; "all" is every kind.
+        trials: of every search; by default what a file says, and none for a kind.
+        timeout: seconds that one model may take; half of them are for its search.
+
+    Raises:
+        ConfigError: nothing is named, a file or kind does not exist, or two have one name.
+    """
+    if trials is not None and trials < 0:
+        raise ConfigError(f"--trials must not be negative, got {trials}")
+    if timeout is not None and timeout <= 0:
+        raise ConfigError(f"--timeout must be positive, got {timeout:g}")
+    if not configs and not kinds:
+        raise ConfigError("name at least one model: --config model.toml, or --kinds ease,elsa")
+    named = [Entry(path.stem, load_model_file(path)) for path in configs]
+    named += [Entry(kind, _file_of(kind)) for kind in _kinds(kinds)]
+    there = {each.file.model.kind for each in named}
+    named += [Entry(kind, _file_of(kind)) for kind in ALWAYS if kind not in there]
+    names = [each.name for each in named]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigError(f"models must have different names, got {twice[0]} twice: rename a file")
+    return [Entry(name, _searched(file, trials, timeout)) for name, file in named]
+
+
+def _kinds(kinds: Sequence[str]) -> list[str]:
+    known = list(model_kinds())
+    if "all" in kinds:
+        return known
+    for kind in kinds:
+        if kind not in known:
+            raise ConfigError(f"--kinds must name some of {', '.join(known)} or all, got {kind}")
+    return list(kinds)
+
+
+def _file_of(kind: str) -> ModelFile:
+    return ModelFile.model_validate({"model": {"kind": kind}})
+
+
+def _searched(file: ModelFile, trials: int | None, timeout: float | None) -> ModelFile:
+    """Return the file with the search it gets, none where there is nothing to search."""
+    tune = file.tune or TuneConfig(n_trials=0)
+    if trials is not None:
+        tune = tune.model_copy(update={"n_trials": trials})
+    if not tune.n_trials or not tune.space.get(file.model.kind):
+        return file.model_copy(update={"tune": None})
+    if timeout is not None:
+        most = min(timeout * _SEARCH_SHARE, tune.timeout_seconds or timeout)
+        tune = tune.model_copy(update={"timeout_seconds": most})
+    return file.model_copy(update={"tune": tune})
