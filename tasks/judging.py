@@ -96,7 +96,8 @@ def _judge(
         detectable=detectable(over_champion or over_popularity, config),
         segments=segment_figures(ground, measured, primary),
         exposure=exposure(ground, measured),
-        settings=_settings(night, matrices, held_out, contenders[CHALLENGER].known),
+        settings=_settings(night, matrices, held_out, contenders[CHALLENGER].known)
+        | _beside_popularity(primary, over_popularity),
     )  # fmt: skip
 
 
@@ -134,6 +135,17 @@ def _decide(
 
 def _would_promote(verdict: Verdict, config: NightlyConfig) -> bool:
     return verdict == "promote" or (verdict == "cannot judge" and config.gate.unjudged == "promote")
+
+
+def _beside_popularity(metric: str, over_popularity: Intervals) -> dict[str, str]:
+    """Say it in words where a model is not shown to rank better than the popular list."""
+    found = over_popularity.get(metric)
+    if found is None or found.low > 0.0:
+        return {}
+    known = "worse than" if found.high < 0.0 else "not shown to be better than"
+    words = f"the challenger's {metric} is {known} the popular list's: {gain(found)}"
+    logger.warning("judge: %s", words)
+    return {"popular list": words}
 
 
 def _settings(

@@ -57,6 +57,8 @@ def test_whole_night(sample, tmp_path, kind):
     night = night_of(sample, tmp_path / "lake", kind)
     report = run_night(night)
     assert report.verdict == "cannot judge"  # too few users, and a first model is published
+    told = report.settings.get("popular list", "")
+    assert ("the popular list's" in told) or kind not in WITHOUT_TASTE
     lists = table(night, "top_n")
     by_model = lists.filter(pl.col("source") == "model")
     assert by_model.height > 0.7 * lists.height
