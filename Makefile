@@ -15,7 +15,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help night test check bench bench-gpu serve-local clean
+.PHONY: help night test check bench bench-gpu results serve-local clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,11 +33,14 @@ check: $(VENV)/installed-dev ## Lint, format, types, direction of imports
 	$(BIN)/lint-imports
 
 bench: $(VENV)/installed-bench ## Run the benchmarks; each prints JSON
-	@set -e; for file in $(filter-out tests/benchmarks/gpu.py,$(wildcard tests/benchmarks/*.py)); do \
+	@set -e; for file in $(filter-out $(addprefix tests/benchmarks/,gpu.py results.py),$(wildcard tests/benchmarks/*.py)); do \
 		$(BIN)/python $$file; done
 
 bench-gpu: $(VENV)/installed-dev ## Time training on CUDA against the CPU; prints JSON
 	@$(BIN)/python tests/benchmarks/gpu.py
+
+results: $(VENV)/installed-bench ## Compare all models on public data, write models/RESULTS.md
+	@$(BIN)/python tests/benchmarks/results.py
 
 serve-local: $(VENV)/installed ## Prefect, MLflow and two workers on this machine, until Ctrl-C
 	$(BIN)/python -m flows.local_server --home build/local-server

@@ -95,7 +95,7 @@ class Machine(Frozen):
 class Comparison(Frozen):
     """Everything a comparison tells; the table, the figure and the page are made of it."""
 
-    about: str
+    about: str  # a title; further lines say more
     date: str  # YYYY-MM-DD
     command: str
     machine: Machine

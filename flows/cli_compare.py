@@ -73,8 +73,7 @@ def compare(
     models = entries(config or [], named, trials=trials, timeout=timeout)
     flags = {
         "train": train, "test": test, "config": config, "kinds": kinds, "trials": trials,
-        "timeout": timeout, "metric": metric, "baseline": baseline, "out": out, "about": about,
-        "page": page,
+        "timeout": timeout, "metric": metric, "baseline": baseline, "out": out, "page": page,
     }  # fmt: skip
     comparison = compare_models(
         train, test, models, metric=metric, baseline=baseline, timeout=timeout, out=out,

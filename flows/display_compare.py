@@ -14,7 +14,10 @@ def comparison(result: Comparison, folder: Path, *, as_json: bool) -> None:
     if as_json:
         print_json(result)
         return
-    say(result.about, f", {result.split.n_users:,} users judged")
+    title, _, more = result.about.partition("\n")
+    say(title, f", {result.split.n_users:,} users judged")
+    if more:
+        OUT.print(more)
     names, body = header(result), rows(result)
     quality, costs = Table(*names[:4], "", box=None), Table(names[0], *names[4:], box=None)
     for model, row in zip(result.models, body, strict=True):

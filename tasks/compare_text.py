@@ -20,8 +20,13 @@ def comparison_text(comparison: Comparison, *, chart: str, level: int = 1) -> st
         chart: the figure, as a link from the page.
         level: of its title.
     """
-    title = f"{'#' * level} {comparison.about}"
-    parts = [title, *_facts(comparison), markdown_table(header(comparison), rows(comparison))]
+    title, _, more = comparison.about.partition("\n")
+    parts = [
+        f"{'#' * level} {title}",
+        more,
+        *_facts(comparison),
+        markdown_table(header(comparison), rows(comparison)),
+    ]
     parts += [_problems(comparison.models), _choices(comparison.models)]
     parts += [f"![{comparison.metric} against cost]({chart})", _rules(comparison)]
     return "\n\n".join(part for part in parts if part) + "\n"
