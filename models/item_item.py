@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from jaxtyping import Bool, Float, Int
 
 from models.ranking import Block, rank_users
+from models.sparse_product import sparse_product
 
 LEAST = float(np.finfo(np.float32).smallest_subnormal)  # of the positive scores
 
@@ -56,10 +57,9 @@ class SparseItemItem:
         Items of X beyond B are unknown: they add nothing and score 0.
         """
         known = sp.csr_array(narrowed(X, self.left.shape[0]).astype(np.float32))
-        S = sp.csr_array(known @ self.left)
-        S.sort_indices()  # sums are made in the order of items, here and below
+        S = sparse_product(known, self.left)
         if self.right is not None:
-            S = sp.csr_array(S @ self.right + known)
+            S = sp.csr_array(sparse_product(S, self.right) + known)
             S.sort_indices()
         return sp.csr_array((S.data, S.indices, S.indptr), shape=X.shape)
 

@@ -1,11 +1,16 @@
 """Why an item is listed by an item-item model: the seen item that adds most to its score."""
 
+from collections.abc import Callable
+
 import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Int
 
+from models.blas_thread import workers
 from models.item_item import ItemItem, SparseItemItem, narrowed
 from models.selection import compiled
+
+_ROWS = 256  # explained at once by a thread
 
 
 def explain_item_item(
@@ -28,17 +33,30 @@ def explain_item_item(
     """
     because = np.full(items.shape, -1, dtype=np.int32)
     largest, total = np.zeros(items.shape), np.zeros(items.shape)
-    found = because, largest, total
     X = narrowed(X, (model.B if isinstance(model, ItemItem) else model.left).shape[0])
-    if isinstance(model, ItemItem):
-        _explain_dense(np.asarray(model.B), X.indptr, X.indices, X.data, items, *found)
-    else:
-        right = sp.eye_array(X.shape[1], dtype=np.float32, format="csr")
-        right = right if model.right is None else model.right
-        parts = [(M.indptr, M.indices, M.data) for M in (model.left, right)]
-        _explain_sparse(*parts[0], *parts[1], X.indptr, X.indices, X.data, items, *found)
+    explain, weights = _loop(model, X.shape[1])
+
+    def explain_rows(start: int) -> None:
+        rows = slice(start, min(start + _ROWS, len(items)))
+        own = X.indptr[rows.start : rows.stop + 1], X.indices, X.data
+        found = because[rows], largest[rows], total[rows]
+        explain(*weights, *own, items[rows], *found)
+
+    with workers() as pool:
+        list(pool.map(explain_rows, range(0, len(items), _ROWS)))
     share = np.divide(largest, total, out=np.full(items.shape, np.nan), where=because >= 0)
     return because, share.astype(np.float32)
+
+
+def _loop(
+    model: ItemItem | SparseItemItem, n_items: int
+) -> tuple[Callable[..., None], list[np.ndarray]]:
+    """Return what explains some rows, and the weights that it takes first."""
+    if isinstance(model, ItemItem):
+        return _explain_dense, [np.asarray(model.B)]
+    identity = sp.eye_array(n_items, dtype=np.float32, format="csr")
+    parts = (model.left, identity if model.right is None else model.right)
+    return _explain_sparse, [array for M in parts for array in (M.indptr, M.indices, M.data)]
 
 
 @compiled
