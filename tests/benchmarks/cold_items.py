@@ -11,6 +11,7 @@ the paired difference over users, by bootstrap.
 `descriptions` are the vectors of the usual recipe: TF-IDF of words in 5 to 3,000 descriptions, the
 leading singular vectors, unit rows. `words` (title and description) and `all` (authors and shelves
 besides) are made by models.text_vector, which nights use; content alone is stronger in them.
+`squared` are the words with likeness squared, in twice as many dimensions.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 
 from models.content import ContentModel, unit_or_zero
 from models.elsa_content import fit_elsa_content
+from models.elsa_content_kernel import fit_squared_likeness
 from models.elsa_content_split import ItemQuestion, draw_items, hold_out_items
 from models.metric import evaluate
 from models.ranking import FactorModel
@@ -36,7 +38,7 @@ from models.text_vector import fit_text_vectors
 
 LEAST_STARS, SHARE, N_BOOTSTRAPS = 4, 0.1, 1000
 SETTINGS = {"batch_size": 1024, "learning_rate": 0.002, "gamma": 2.0, "output": "linear"}
-KINDS = ["descriptions", "words", "all"]
+KINDS = ["descriptions", "words", "squared", "all"]
 
 
 def read() -> tuple[sp.csr_array, pl.DataFrame]:
@@ -57,7 +59,7 @@ def documents(items: pl.DataFrame, fields: str) -> list[str]:
     if fields == "descriptions":
         return described.to_list()
     text = (items["title"] + " " + described).to_list()
-    if fields == "words":
+    if fields in ("words", "squared"):
         return text
     authors = items["authors"].str.replace_all(r"[ .]", "").str.replace_all(",", " ")
     shelves = (
@@ -76,7 +78,12 @@ def content_of(items: pl.DataFrame, fields: str, n_dimensions: int) -> np.ndarra
     made_with = fit_text_vectors(counts, n_dimensions=n_dimensions, seed=0)
     if made_with is None:
         raise ValueError("items must share a word, got none that do")
-    return made_with.vectors(counts)[0]
+    V = made_with.vectors(counts)[0]
+    if fields != "squared":
+        return V
+    return fit_squared_likeness(V, n_dimensions=2 * n_dimensions, n_landmarks=3000, seed=0).vectors(
+        V
+    )
 
 
 def usual_topics(counts: sp.csr_array, n_dimensions: int) -> np.ndarray:

@@ -36,8 +36,9 @@ def read(judge: str) -> tuple[sp.csr_array, sp.csr_array, sp.csr_array]:
     liked = pl.read_parquet(folder / "interactions.parquet").filter(pl.col("rating") >= LEAST_STARS)
     pairs = liked.select("user_id", "item_id").unique().sort("user_id", "item_id")
     user = pairs["user_id"].rank("dense").to_numpy().astype(np.int64) - 1
-    item = pairs["item_id"].to_numpy()
-    X = sp.csr_array((np.ones(len(user), np.float32), (user, item)), shape=(user.max() + 1, 10_000))
+    item = pairs["item_id"].to_numpy().astype(np.int64) - 1  # ids are 1 to 10,000
+    shape = int(user.max()) + 1, 10_000
+    X = sp.csr_array((np.ones(len(user), np.float32), (user, item)), shape=shape)
     X = X[np.flatnonzero(np.diff(X.indptr) >= LEAST_ITEMS)]
     order = np.random.default_rng(42).permutation(X.shape[0])
     test, validation, training = np.split(order, [N_HELD_OUT, 2 * N_HELD_OUT])
