@@ -1,4 +1,4 @@
-"""Patterns of an object store, and access to it: what is taken, and secrets that are not repeated."""
+"""Patterns of an object store, and access to it: what is taken, which secrets are not repeated."""
 
 import pytest
 from pydantic import ValidationError
@@ -39,7 +39,7 @@ def test_local_and_s3_patterns_are_taken_as_they_are(files):
 )
 def test_other_places_are_refused_without_being_repeated(files):
     """A secret that was put there by mistake must not be printed back."""
-    with pytest.raises(ValidationError, match="files .*s3://bucket") as told:
+    with pytest.raises(ValidationError, match=r"files .*s3://bucket") as told:
         InteractionsConfig(files=files)
     (fault,) = told.value.errors(include_url=False, include_input=False)
     assert SECRET not in str(fault)
