@@ -32,6 +32,7 @@ class ModelFit(Frozen):
     model: dict[str, Any]  # all of its keys, chosen ones included
     searched: dict[str, Any]  # the keys that a search chose
     n_trials: int  # of the search, finished ones
+    search_limit: float | None  # seconds after which no trial began, if any
     best_epoch: int  # epochs of the final fit; 0 for a closed form
     validation_users: int  # held out of train; 0 where nothing was left to choose
     validation_ndcg: float | None  # nDCG@100

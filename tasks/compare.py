@@ -137,7 +137,8 @@ def _jobs(
         key = digest(
             {
                 "train": split.train_sha256, "test": split.test_sha256,
-                "file": file.model_dump(mode="json"), "versions": machine.versions,
+                "file": file.model_dump(mode="json", exclude={"tune": {"timeout_seconds"}}),
+                "versions": machine.versions,
                 "code": code_version(),
             }
         )  # fmt: skip

@@ -137,7 +137,7 @@ def _labels(dots: Sequence[_Dot], x: Scale, y: Scale) -> Iterator[Markup]:
         at, width = x(math.log10(dot.cost)), _LETTER * len(dot.name)
         left = at + _SIDE if at + _SIDE + width < _RIGHT else at - _SIDE - width
         wanted = _Box(left, y(dot.mean) + 4, left + width)
-        shifts = sorted((step * _LINE for step in range(-9, 10)), key=abs)
+        shifts = sorted((step * _LINE for step in range(9, -10, -1)), key=abs)  # down first
         boxes = [wanted._replace(top=wanted.top + shift) for shift in shifts]
         inside = [each for each in boxes if 12 <= each.top <= _PANEL - _FOOT] or boxes
         free = [each for each in inside if not any(each.meets(other) for other in taken)]

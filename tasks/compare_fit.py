@@ -65,6 +65,7 @@ def fit_job(job: CompareJob, folder: Path) -> ModelFit:
     return ModelFit(
         key=job.key, model=choice.model.model_dump(), searched=choice.searched,
         n_trials=choice.n_trials, best_epoch=choice.n_epochs,
+        search_limit=None if file.tune is None else file.tune.timeout_seconds,
         validation_users=choice.validation_users, validation_ndcg=choice.ndcg,
         search_seconds=round(choice.seconds, 3), train_seconds=round(train_seconds, 3),
         rank_seconds=round(rank_seconds, 3), peak_memory_mb=_peak_memory_mb(),

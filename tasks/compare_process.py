@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from data_contracts.comparison import CompareJob, FitProblem, ModelFit
+from data_contracts.tuning import TuneConfig
 from tasks.compare_fit import FIT, JOB, PER_USER, PROBLEM
 from tasks.files import empty_folder, write_text
 
@@ -17,13 +18,25 @@ LOG = "log.txt"
 _COMMAND = (sys.executable, "-P", "-m", "tasks.compare_fit")  # -P: not a folder of that name here
 
 
-def finished_fit(folder: Path, key: str) -> ModelFit | None:
-    """Return what a finished process with the same key has left, if any."""
+def finished_fit(folder: Path, job: CompareJob) -> ModelFit | None:
+    """Return what a process with the same job has left, if it is finished.
+
+    Time is no part of the job, but a search that ran out of it is not finished for a job that
+    gives it more.
+    """
     try:
         fit = ModelFit.model_validate_json((folder / FIT).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValidationError):
         return None
-    return fit if fit.key == key and (folder / PER_USER).is_file() else None
+    if fit.key != job.key or not (folder / PER_USER).is_file():
+        return None
+    return fit if _is_searched(fit, job.file.tune) else None
+
+
+def _is_searched(fit: ModelFit, tune: TuneConfig | None) -> bool:
+    if tune is None or fit.search_limit is None or fit.n_trials >= tune.n_trials:
+        return True
+    return tune.timeout_seconds is not None and tune.timeout_seconds <= fit.search_limit
 
 
 def run_job(job: CompareJob, folder: Path, *, timeout: float | None) -> ModelFit | str:
@@ -34,13 +47,13 @@ def run_job(job: CompareJob, folder: Path, *, timeout: float | None) -> ModelFit
         folder: of this model alone; a finished fit with the same key in it is used again.
         timeout: seconds after which the process is stopped, if any.
     """
-    finished = finished_fit(folder, job.key)
+    finished = finished_fit(folder, job)
     if finished is not None:
         logger.info("%s: finished before, used again", job.name)
         return finished
     write_text(empty_folder(folder) / JOB, job.model_dump_json(indent=2) + "\n")
     code = _wait(folder, timeout)
-    fit = finished_fit(folder, job.key) if code == 0 else None
+    fit = finished_fit(folder, job) if code == 0 else None
     return _problem(folder, code, timeout) if fit is None else fit
 
 

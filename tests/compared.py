@@ -17,6 +17,7 @@ def fitted(name: str, mean: float, **fit: object) -> ComparedModel:
     """Return a row with figures, the reference if the mean is .5."""
     facts = {
         "key": "k", "model": {"kind": "ease", "l2": 2.5}, "searched": {"l2": 2.5}, "n_trials": 3,
+        "search_limit": None,
         "best_epoch": 0, "validation_users": 9, "validation_ndcg": 0.4, "search_seconds": 61.25,
         "train_seconds": 3.25, "rank_seconds": 0.5, "peak_memory_mb": 812.4, "model_mb": 5800.0,
         "lists_digest": "d", "device": "cpu", "seed": 42,

@@ -22,7 +22,7 @@ from models.split_by_draw import random_pairs
 ROOT = Path(__file__).resolve().parents[2]
 OUT, PAGE = Path("build/results"), Path("models/RESULTS.md")
 HOARFROST = (sys.executable, "-c", "from flows.cli import main; main()")
-SEED, SHARE, POPULAR_ITEMS = 0, 0.2, 8000
+SEED, SHARE, POPULAR_ITEMS = 0, 0.2, 5000
 DRAWN = (
     f"Ratings of 4 and more, users with 5 items and more; {SHARE:.0%} of each user's items, drawn "
     f"by seed {SEED}, are asked."
@@ -103,8 +103,8 @@ def published(data: str, *, trials: int, timeout: float) -> None:
 
 
 RUNS = {
-    "ml-latest-small": (draw_split, drawn, 8, 90.0),
-    "goodbooks-10k-v1": (draw_split, drawn, 3, 60.0),
+    "ml-latest-small": (draw_split, drawn, 6, 150.0),
+    "goodbooks-10k-v1": (draw_split, drawn, 3, 90.0),
     "yelp2018": (copy_split, published, 6, 1200.0),
 }
 

@@ -18,10 +18,13 @@ import pytest
 
 from data_contracts.comparison import Comparison
 from data_contracts.errors import ConfigError, LakeLockedError
+from data_contracts.tuning import TuneConfig
 from tasks.compare import compare_models, finished
 from tasks.compare_entry import Entry, entries
+from tasks.compare_process import _is_searched
 from tasks.evaluating import evaluate_files
 from tasks.lock import study_lock
+from tests.compared import fitted
 from tests.fixed_split import model_file, tastes, write_pairs
 from tests.tasks.test_compare_text import table
 
@@ -118,6 +121,25 @@ def test_finished_models_are_used_again(made, tmp_path, caplog):
     with caplog.at_level(logging.INFO, logger="tasks"):
         compared(folder, other)
     assert not any("used again" in each for each in caplog.messages)
+
+
+@pytest.mark.parametrize(
+    ("n_trials", "limit", "asked", "given", "again"),
+    [
+        (3, 20.0, 3, 60.0, True),  # all trials are there
+        (2, 20.0, 3, 60.0, False),  # it may go on now
+        (2, 20.0, 3, None, False),
+        (2, 20.0, 3, 10.0, True),
+        (2, None, 3, 60.0, True),  # it had all the time it wanted
+        (0, None, 0, None, True),
+    ],
+)
+def test_search_that_ran_out_of_time_goes_on_with_more(n_trials, limit, asked, given, again):
+    """Only then is a model fitted again for the sake of time."""
+    fit = fitted("a", 0.5, n_trials=n_trials, search_limit=limit).fit
+    tune = TuneConfig(n_trials=asked, timeout_seconds=given)
+    assert _is_searched(fit, tune) is again
+    assert _is_searched(fit, None)
 
 
 def kill_child(pid: int) -> None:
