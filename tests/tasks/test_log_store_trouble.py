@@ -211,12 +211,13 @@ def test_own_day_that_changes_while_it_is_read_stops_the_night(counter, tonight,
 def test_object_that_is_gone_when_its_bad_rows_are_fetched(counter, tonight):
     """They were read and judged; without the rows themselves the file is set aside."""
     key = key_of(EARLIER, "part-1")
-    counter.trouble = lambda method, path: 404 if method == "HEAD" and path.endswith(key) else None
+    fetching = tonight.state / "staging" / "quarantine.log"
+    counter.trouble = lambda _, path: 404 if fetching.exists() and path.endswith(key) else None
     found = ingest(tonight)
     assert found.accepted_by_day == {DAY: 12}
     rules = {(file.path.rpartition("/")[2], file.rule) for file in found.refused_files}
     assert rules == {("part-0.parquet", "day_waits"), ("part-1.parquet", "unreadable_file")}
-    assert not (tonight.state / "staging" / "quarantine.log").exists()
+    assert not fetching.exists()
 
 
 def test_damaged_object_is_told_from_a_store_in_trouble(counter, tonight):
