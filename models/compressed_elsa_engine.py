@@ -4,18 +4,15 @@ While k is still near the width, A is unpacked for the two largest products of a
 faster than picking entries, and no larger than the dense training that went before.
 """
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
-import torch
 from jaxtyping import Float, Int
-from threadpoolctl import ThreadpoolController
 
+from models.blas_thread import workers
 from models.compressed_elsa_kernel import (
     add_gram_slope,
     gather_sparse,
@@ -73,26 +70,17 @@ class KeptEngine:
         self._moments = np.zeros_like(kept.values), np.zeros_like(kept.values)
         self._schedule = Schedule()
         self._unpacks = _SPARSE_COST * kept.columns.shape[1] > n_factors
-        self._blas = ThreadpoolController()
 
     def run_epoch(
         self, order: Int[np.ndarray, " n_users"], *, batch_size: int, learning_rate: float
     ) -> Float[np.ndarray, " n_steps"]:
         """Visit the rows in an order; return the loss of every batch."""
         losses = []
-        with self._workers() as pool:
+        with workers() as pool:
             for first in range(0, len(order), batch_size):
                 X = self.X[order[first : first + batch_size]]
                 losses.append(self._step(pool, X, learning_rate))
         return np.array(losses)
-
-    @contextmanager
-    def _workers(self) -> Iterator[ThreadPoolExecutor]:
-        with (
-            self._blas.limit(limits=1, user_api="blas"),
-            ThreadPoolExecutor(torch.get_num_threads()) as pool,
-        ):
-            yield pool
 
     def _step(self, pool: ThreadPoolExecutor, X: sp.csr_array, learning_rate: float) -> float:
         A = self.kept.unpacked(self._n_factors) if self._unpacks else None

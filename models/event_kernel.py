@@ -1,19 +1,10 @@
 """Compiled loops over events of many users; they release the interpreter lock."""
 
-from collections.abc import Callable
-from inspect import unwrap
-from typing import Any, TypeVar
-
 import numpy as np
-from numba import njit
 
-_Loop = TypeVar("_Loop", bound=Callable[..., Any])
+from models.selection import compiled
+
 _FEW = 24  # rows that are sorted by insertion
-
-
-def compiled(loop: _Loop) -> _Loop:
-    """Return the loop in machine code, kept on disk."""
-    return njit(unwrap(loop), nogil=True, error_model="numpy", cache=True)
 
 
 @compiled

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Integer, UInt8, UInt64
 
-from models.event_kernel import compiled
+from models.selection import compiled
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 

@@ -165,11 +165,7 @@ def _stage_pairs(place: Path, pairs: Pairs, keep: np.ndarray) -> Iterator[Path]:
         if name != "indptr" and values is not None
     }
     for name, values in ({"indptr": indptr} | kept).items():
-        path = place / f"{name}.npy"
-        with staged_path(path).open("wb") as file:
-            np.save(file, values, allow_pickle=False)
-        sync(staged_path(path))
-        yield path
+        yield _stage_array(place / f"{name}.npy", values)
 
 
 def _stage_arrays(place: Path, shard: MatrixShard, keep: np.ndarray) -> Iterator[Path]:
@@ -181,11 +177,15 @@ def _stage_arrays(place: Path, shard: MatrixShard, keep: np.ndarray) -> Iterator
         arrays = {"indptr": kept.indptr, "indices": kept.indices, "data": kept.data}
         arrays = {part: values.astype(getattr(X, part).dtype) for part, values in arrays.items()}
         for part, values in (arrays | {"shape": np.asarray(kept.shape)}).items():
-            path = place / f"{name}.{part}.npy"
-            with staged_path(path).open("wb") as file:
-                np.save(file, values, allow_pickle=False)
-            sync(staged_path(path))
-            yield path
+            yield _stage_array(place / f"{name}.{part}.npy", values)
+
+
+def _stage_array(path: Path, values: np.ndarray) -> Path:
+    """Write an array beside its place, on the disk; return the place."""
+    with staged_path(path).open("wb") as file:
+        np.save(file, values, allow_pickle=False)
+    sync(staged_path(path))
+    return path
 
 
 def _rewrite_manifest(folder: Path, moves: list[Staged]) -> None:

@@ -3,7 +3,6 @@
 import functools
 import logging
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -14,17 +13,17 @@ import polars as pl
 from data_contracts.interactions import day_start
 from data_contracts.manifests import HistoryManifest, IngestManifest
 from models.event_log import Decay, add_up, last_values
+from tasks.calendar import micros
 from tasks.history_shard import ITEMS, check_pairs, name_items, write_shard
 from tasks.id_codes import item_codes
 from tasks.lake import Night
 from tasks.log_files import earlier_ingests
-from tasks.past_events import Fates, Tally, micros, past_events
-from tasks.progress import track
+from tasks.past_events import Fates, Tally, past_events
+from tasks.shard_threads import for_every_shard
 from tasks.steps import entries, run_step
 
 logger = logging.getLogger(__name__)
 _DAY_US = 86_400_000_000
-_THREADS = 2  # shards made at once: each takes memory
 
 
 def build_history(night: Night, ingest: IngestManifest) -> HistoryManifest:
@@ -64,9 +63,7 @@ def _build(
     newest, tally = inputs[-1], Tally(inputs)
     items = item_codes(night.lake, newest.item_id_type)
     build = functools.partial(_build_shard, night, inputs, items.order(), staging)
-    shards = range(newest.n_user_shards)
-    with ThreadPoolExecutor(_THREADS) as threads:
-        built = list(track(threads.map(build, shards), "updating histories", len(shards)))
+    built = for_every_shard(build, newest.n_user_shards, "updating histories")
     for each in built:
         tally.note(each.fates)
     rows = {path: n for each in built for path, n in each.rows.items()}

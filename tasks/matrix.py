@@ -2,7 +2,6 @@
 
 import functools
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -17,12 +16,12 @@ from data_contracts.manifests import HistoryManifest, MatrixManifest
 from models.event_log import relabelled
 from models.split import temporal_holdout
 from models.support import with_support
+from tasks.calendar import micros
 from tasks.history_shard import HistoryShard, history_items, n_shards, open_shard
 from tasks.id_digest import id_digest
 from tasks.lake import Night, shard_name
-from tasks.past_events import micros
-from tasks.progress import track
 from tasks.retirement import retire_items
+from tasks.shard_threads import for_every_shard
 from tasks.steps import entries, read_manifest, run_step
 from tasks.vocabulary import tonights_vocabulary
 
@@ -30,7 +29,6 @@ logger = logging.getLogger(__name__)
 RATINGS = "ratings"
 MATRICES = ("full", "train", "fold_in", "target")
 _PARTS = ("indptr", "indices", "data")
-_THREADS = 2  # shards made at once: each takes memory
 
 
 @dataclass(frozen=True)
@@ -142,9 +140,7 @@ def _build(night: Night, staging: Path, key: str) -> MatrixManifest:
     build = functools.partial(
         _build_shard, night, staging, _labels(items, vocabulary), vocabulary.height
     )
-    shards = range(n_shards(night.step("history")))
-    with ThreadPoolExecutor(_THREADS) as threads:
-        counts = list(track(threads.map(build, shards), "building matrices", len(shards)))
+    counts = for_every_shard(build, n_shards(night.step("history")), "building matrices")
     totals = Counts(*(sum(column) for column in zip(*counts, strict=True)))
     rows_of = {
         str(path.relative_to(staging)): count.users
@@ -155,7 +151,7 @@ def _build(night: Night, staging: Path, key: str) -> MatrixManifest:
     return MatrixManifest(
         step="matrices", run_date=night.run_date, key=key, files=entries(staging, rows_of),
         n_users=totals.users, n_items=vocabulary.height, n_interactions=totals.interactions,
-        n_heldout_users=totals.held_out_users, n_shards=len(shards),
+        n_heldout_users=totals.held_out_users, n_shards=len(counts),
         n_users_without_target=totals.users_without_target,
         vocabulary_sha256=id_digest(vocabulary["item_id"]), cut=night.cut,
     )  # fmt: skip

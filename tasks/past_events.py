@@ -6,7 +6,7 @@ among all nights together.
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import NamedTuple
 
 import numpy as np
@@ -17,10 +17,10 @@ from data_contracts.interactions import USER_RULES, day_start
 from data_contracts.manifests import FileAccount, IngestManifest
 from models.event_log import Events, Ordered, in_order, repeats
 from tasks.bots import of_bots
+from tasks.calendar import micros
 from tasks.id_codes import user_codes
 from tasks.lake import Night, night_folder, shard_name
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FATES = ("stored", "replaced", "filtered", "duplicates", "history")
 
 
@@ -185,8 +185,3 @@ def _replaced(past: Sequence[IngestManifest]) -> np.ndarray:
         gone += [path in later for path in reversed(paths)]
         later.update(paths)
     return np.array(gone[::-1], bool)
-
-
-def micros(moment: datetime) -> int:
-    """Return a moment in microseconds since 1970 in UTC."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)

@@ -179,3 +179,15 @@ class Wire:
         while self._ends:
             with suppress(OSError):
                 self._ends.pop().shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def counted_bucket(patch: pytest.MonkeyPatch) -> Iterator[Counter]:
+    """Run an empty bucket behind a counter of requests, and let everything of ours ask that."""
+    with s3_server() as address:
+        counter = Counter(address)
+        point_to(patch, counter.address)
+        try:
+            yield counter
+        finally:
+            counter.close()

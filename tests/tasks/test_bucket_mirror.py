@@ -16,7 +16,7 @@ from tasks.given_file import GivenFiles
 from tasks.item_list import read_item_list
 from tasks.object_store import ObjectStoreError
 from tasks.segments import read_segments
-from tests.bucket import KEY_ID, SECRET, Counter, bucket_of, point_to, s3_server, send
+from tests.bucket import KEY_ID, SECRET, bucket_of, counted_bucket, point_to, send
 from tests.tiny_lake import night
 
 ITEMS = "s3://tables/shop/items/*.parquet"
@@ -26,11 +26,8 @@ DAY_SECONDS = 86_400
 @pytest.fixture
 def counter(monkeypatch):
     """An empty bucket behind a counter of requests."""
-    with s3_server() as address:
-        counter = Counter(address)
-        point_to(monkeypatch, counter.address)
+    with counted_bucket(monkeypatch) as counter:
         yield counter
-        counter.close()
 
 
 def write(path, **columns):

@@ -17,7 +17,7 @@ from tasks.log_files import list_log
 from tasks.matrix import build_matrices
 from tasks.quarantine_replay import replay_quarantine
 from tasks.validating import validate_log
-from tests.bucket import SECRET, Counter, bucket_of, point_to, s3_server, send
+from tests.bucket import SECRET, bucket_of, counted_bucket, point_to, send
 from tests.tiny_lake import DAY, at, good_rows, night, write_day
 
 HIVE = "s3://tables/shop/interactions/date={date}/*.parquet"
@@ -26,11 +26,8 @@ HIVE = "s3://tables/shop/interactions/date={date}/*.parquet"
 @pytest.fixture
 def counter(monkeypatch):
     """An empty bucket behind a counter of requests."""
-    with s3_server() as address:
-        counter = Counter(address)
-        point_to(monkeypatch, counter.address)
+    with counted_bucket(monkeypatch) as counter:
         yield counter
-        counter.close()
 
 
 def days_before(ago):

@@ -15,7 +15,7 @@ from tasks.object_file import read_range
 from tasks.object_store import ObjectStoreError, open_bucket
 from tasks.plan import plan_night
 from tasks.validating import validate_log
-from tests.bucket import KEY_ID, SECRET, Counter, Wire, bucket_of, point_to, s3_server, send
+from tests.bucket import KEY_ID, SECRET, Wire, bucket_of, counted_bucket, point_to, send
 from tests.tiny_lake import DAY, good_rows, night, write_day
 
 HIVE = "s3://tables/shop/interactions/date={date}/*.parquet"
@@ -25,9 +25,7 @@ EARLIER = DAY.replace(day=DAY.day - 1)
 @pytest.fixture
 def counter(monkeypatch, tmp_path):
     """Two days of a log in a bucket, behind a line that can make trouble."""
-    with s3_server() as address:
-        counter = Counter(address)
-        point_to(monkeypatch, counter.address)
+    with counted_bucket(monkeypatch) as counter:
         for day in (EARLIER, DAY):
             for name in ("part-0", "part-1"):
                 good = [(user, f"{item}-{name}", *more) for user, item, *more in good_rows(6, day)]
@@ -36,7 +34,6 @@ def counter(monkeypatch, tmp_path):
         send(tmp_path / "log", "s3://tables/shop")
         counter.asked.clear()
         yield counter
-        counter.close()
 
 
 @pytest.fixture
