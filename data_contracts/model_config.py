@@ -164,8 +164,8 @@ def _kind_of(value: object) -> str | None:
     return kind if isinstance(kind, str) else None
 
 
-# To add a kind: its class above and its line here, a case in tasks/fitting.py, and how it is kept
-# in models/model_arrays.py.
+# To add a kind: its class above and its line here, a case in tasks/fitting.py, or in
+# tasks/epoch_fit.py if it stops early, and how it is kept in models/model_arrays.py.
 _Kinds = (
     Annotated[ELSAConfig, Tag("elsa")]
     | Annotated[EASEConfig, Tag("ease")]

@@ -4,18 +4,36 @@ import dataclasses
 import json
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 
-from models.elsa_state import TrainingState
 from tasks.files import sha256_of
 
 logger = logging.getLogger(__name__)
 _SCALARS, _DIGESTS = "state.json", "sha256"
 
 
-def save_checkpoint(folder: Path, state: TrainingState) -> None:
+class ResumableState(Protocol):
+    """A dataclass of arrays, numbers and texts from which a fit goes on as if never stopped."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def epoch(self) -> int:
+        """Epochs done."""
+        ...
+
+    @property
+    def best_metric(self) -> float:
+        """The best validation figure so far, below 0 if there is none."""
+        ...
+
+
+State = TypeVar("State", bound=ResumableState)
+
+
+def save_checkpoint(folder: Path, state: ResumableState) -> None:
     """Replace the checkpoint in a folder.
 
     Nothing waits for the disk here, as that would cost more than a small epoch: state.json
@@ -36,8 +54,13 @@ def save_checkpoint(folder: Path, state: TrainingState) -> None:
     sibling.replace(folder / _SCALARS)
 
 
-def load_checkpoint(folder: Path) -> TrainingState | None:
-    """Return the last saved state, or None where there is none that is whole."""
+def load_checkpoint(folder: Path, state_class: type[State]) -> State | None:
+    """Return the last saved state, or None where there is none that is whole.
+
+    Args:
+        folder: as save_checkpoint was given it.
+        state_class: class of the state.
+    """
     if not (folder / _SCALARS).is_file():
         return None
     values: dict[str, Any] = json.loads((folder / _SCALARS).read_text(encoding="utf-8"))
@@ -47,4 +70,4 @@ def load_checkpoint(folder: Path) -> TrainingState | None:
             logger.warning("%s: the checkpoint is torn, training starts anew", folder)
             return None
         values[name] = np.load(path, allow_pickle=False)
-    return TrainingState(**values)
+    return state_class(**values)

@@ -28,7 +28,8 @@ from models.model_arrays import arrays_of
 from tasks.device import choose_device
 from tasks.evaluating import choose_model
 from tasks.files import move_file, staged_path, write_text
-from tasks.fitting import FitData, fit_model
+from tasks.fit_data import FitData
+from tasks.fitting import fit_model
 from tasks.fixed_split import AskedRows, TrainRows, read_test, read_train
 from tasks.model_memory import refuse_large_model
 from tasks.plain_error import hide_values

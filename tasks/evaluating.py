@@ -15,13 +15,14 @@ import scipy.sparse as sp
 from data_contracts.evaluation import Evaluation, Figure
 from data_contracts.model_config import ModelConfig
 from data_contracts.model_file import ModelFile
-from models.elsa_state import TrainingState
 from models.fitted_model import FittedModel, topped_up
 from models.metric import estimate
 from models.model_arrays import arrays_of
 from models.ranking import FactorModel
+from tasks.checkpoint import ResumableState
 from tasks.device import choose_device
-from tasks.fitting import FitData, configured_epochs, fit_model, hold_out_users
+from tasks.fit_data import FitData, hold_out_users
+from tasks.fitting import configured_epochs, fit_model
 from tasks.fixed_split import AskedRows, TrainRows, read_test, read_train
 from tasks.model_memory import refuse_large_model
 from tasks.tuning import prepare_search, run_search, tuned
@@ -111,7 +112,7 @@ def choose_model(X: sp.csr_array, file: ModelFile, storage: Path, *, device: str
 
 
 def _fit(X: sp.csr_array, choice: Choice, *, seed: int, device: str) -> FittedModel:
-    def on_epoch(epoch: int, metrics: dict[str, float], _state: TrainingState) -> None:
+    def on_epoch(epoch: int, metrics: dict[str, float], _state: ResumableState | None) -> None:
         log_epoch("all rows", epoch, choice.n_epochs, metrics)
 
     return fit_model(

@@ -1,20 +1,17 @@
-"""Configuration turned into a fit: which rows teach, which users stop it early."""
+"""Configuration turned into a fit, and what held-out users say of it."""
 
 import logging
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 import torch
 
-from data_contracts.config import TrainingConfig
 from data_contracts.errors import ConfigError
 from data_contracts.model_config import (
     BPRConfig,
     EASEConfig,
     EDLAEConfig,
-    ELSAConfig,
     IALSConfig,
     ItemKNNConfig,
     ModelConfig,
@@ -25,51 +22,19 @@ from data_contracts.model_config import (
 )
 from models.ease import fit_ease
 from models.edlae import fit_edlae
-from models.elsa import ELSA, fit_elsa, usual_batch_size, usual_rank
-from models.elsa_form import ELSAForm
-from models.elsa_state import TrainingState
 from models.factor_baseline import fit_bpr, fit_ials
 from models.fitted_model import FittedModel, topped_up
-from models.fold_in import fold_in_split
 from models.item_knn import fit_item_knn
 from models.metric import evaluate
 from models.mrf import fit_mrf
 from models.popularity import Popularity
 from models.random_model import RandomModel
 from models.sansa import fit_sansa
+from tasks.checkpoint import ResumableState
+from tasks.epoch_fit import EpochFit, OnEpoch, fit_by_epochs
+from tasks.fit_data import FitData
 
 logger = logging.getLogger(__name__)
-OnEpoch = Callable[[int, dict[str, float], TrainingState], None]
-
-
-class FitData(NamedTuple):
-    """Rows to fit, and held-out users as (fold-in, target) for early stopping."""
-
-    X: sp.csr_array
-    validation: tuple[sp.csr_array, sp.csr_array] | None
-
-
-def hold_out_users(
-    X: sp.csr_array, training: TrainingConfig, *, fold_in_share: float, seed: int
-) -> FitData:
-    """Return the rows to fit and the users held out for early stopping, none if X is tiny.
-
-    Held-out users that count as known leave what is shown of them among the rows to fit.
-    """
-    candidates = np.flatnonzero(np.diff(X.indptr) > 1)
-    n_held_out = min(
-        training.max_validation_users, int(training.validation_share * len(candidates))
-    )
-    if n_held_out < 1:
-        return FitData(X, None)
-    rng = np.random.default_rng(seed)
-    held_out = np.sort(rng.choice(candidates, n_held_out, replace=False))
-    kept = np.setdiff1d(np.arange(X.shape[0]), held_out)
-    validation = fold_in_split(X[held_out], target_share=1.0 - fold_in_share, seed=seed)
-    if training.validation_users == "unseen":
-        return FitData(X[kept], validation)
-    rows = sp.csr_array(sp.vstack([X[kept], validation[0]], format="csr"))
-    return FitData(rows, validation)
 
 
 class Fit(NamedTuple):
@@ -90,7 +55,7 @@ def fit_model(
     device: str,
     warm: np.ndarray | None = None,
     on_epoch: OnEpoch | None = None,
-    resume: TrainingState | None = None,
+    resume: ResumableState | None = None,
 ) -> FittedModel:
     """Turn configuration into arguments; nothing else does.
 
@@ -101,39 +66,16 @@ def fit_model(
         seed: of all that is random.
         device: torch device.
         warm: factors of an earlier ELSA over these items, zero rows where an item is new.
-        on_epoch: called after every epoch of a model that stops early.
-        resume: where to go on, likewise.
+        on_epoch: called after every epoch of a model that stops early, see EpochFit.
+        resume: the state that on_epoch was given, where to go on.
 
     Raises:
         ConfigError: the kind needs a package that is not installed.
     """
-    if not isinstance(config, ELSAConfig):
+    if not config.stops_early:
         return _fit_at_once(data.X, config, seed=seed, device=device)
-    return fit_elsa(
-        data.X,
-        n_factors=config.n_factors or usual_rank(*data.X.shape),
-        n_epochs=n_epochs,
-        batch_size=config.batch_size or usual_batch_size(data.X.shape[0]),
-        learning_rate=config.learning_rate,
-        alpha=config.alpha,
-        beta=config.beta,
-        start="xavier" if config.start == "warm" else config.start,
-        warm=warm,
-        form=ELSAForm(
-            output=config.output,
-            loss=config.loss,
-            gamma=config.gamma,
-            max_output=config.max_output,
-            step=config.step,
-            products=config.products,
-        ),
-        patience=config.patience,
-        validation=data.validation,
-        seed=seed,
-        device=device,
-        on_epoch=on_epoch,
-        resume=resume,
-    )
+    how = EpochFit(n_epochs, seed, device, warm, on_epoch, resume)
+    return fit_by_epochs(data, config, how)
 
 
 def judged_fit(data: FitData, model: FittedModel, config: ModelConfig) -> Fit:
@@ -141,9 +83,11 @@ def judged_fit(data: FitData, model: FittedModel, config: ModelConfig) -> Fit:
 
     A model that stops early was judged epoch by epoch already: it has no figure here.
     """
-    if isinstance(model, ELSA):
-        return Fit(model, np.asarray(model.counts), model.best_epoch, None)
     counts = np.bincount(data.X.indices, minlength=data.X.shape[1])
+    if config.stops_early:
+        own = getattr(model, "counts", None)  # an explicit 0 is nothing that a model learns from
+        best_epoch = getattr(model, "best_epoch", configured_epochs(config))
+        return Fit(model, counts if own is None else np.asarray(own), best_epoch, None)
     ndcg = None
     if data.validation is not None:
         fold_in, target = data.validation

@@ -5,9 +5,10 @@ import time
 from pathlib import Path
 
 from data_contracts.manifests import MatrixManifest, TrainManifest
-from models.elsa_state import TrainingState
+from tasks.checkpoint import ResumableState
 from tasks.device import choose_device
-from tasks.fitting import configured_epochs, fit_model, hold_out_users, judged_fit
+from tasks.fit_data import hold_out_users
+from tasks.fitting import configured_epochs, fit_model, judged_fit
 from tasks.lake import Night
 from tasks.matrix import training_rows
 from tasks.model_memory import refuse_large_model
@@ -45,7 +46,7 @@ def _fit(
     rows = training_rows(night, matrices)
     data = hold_out_users(rows, config.training, fold_in_share=share, seed=seed)
 
-    def on_epoch(epoch: int, metrics: dict[str, float], _state: TrainingState) -> None:
+    def on_epoch(epoch: int, metrics: dict[str, float], _state: ResumableState | None) -> None:
         nonlocal best
         best = max(best, metrics.get(METRIC, 0.0))
         log_epoch(f"replay of {night.run_date}", epoch, n_epochs, metrics)

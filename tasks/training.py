@@ -13,10 +13,11 @@ from mlflow import MlflowClient
 from data_contracts.config import NightlyConfig
 from data_contracts.errors import HoarfrostError
 from data_contracts.manifests import MatrixManifest, TrainManifest
-from models.elsa_state import TrainingState
-from tasks.checkpoint import load_checkpoint, save_checkpoint
+from tasks.checkpoint import ResumableState, load_checkpoint, save_checkpoint
 from tasks.device import choose_device
-from tasks.fitting import FitData, configured_epochs, fit_model, hold_out_users, judged_fit
+from tasks.epoch_fit import state_class
+from tasks.fit_data import FitData, hold_out_users
+from tasks.fitting import configured_epochs, fit_model, judged_fit
 from tasks.lake import Night
 from tasks.lineage import log_fitted
 from tasks.matrix import all_rows, training_rows
@@ -100,14 +101,16 @@ def _fit(
     """Write the fitted model under its names; return its epochs and its validation nDCG@100."""
     best = 0.0
 
-    def on_epoch(epoch: int, metrics: dict[str, float], state: TrainingState) -> None:
+    def on_epoch(epoch: int, metrics: dict[str, float], state: ResumableState | None) -> None:
         nonlocal best
         best = max(best, metrics.get("ndcg@100", 0.0))
         log_epoch(checkpoint.name, epoch, n_epochs, metrics)
         log_metrics(run_id, {f"{checkpoint.name}_{k}": v for k, v in metrics.items()}, epoch)
-        save_checkpoint(checkpoint, state)  # last: an epoch that is done again is logged once
+        if state is not None:
+            save_checkpoint(checkpoint, state)  # last: an epoch done again is logged once
 
-    resume = load_checkpoint(checkpoint)
+    kept = state_class(config.model)
+    resume = None if kept is None else load_checkpoint(checkpoint, kept)
     if resume is not None:
         logger.info("%s: goes on after epoch %d", checkpoint.name, resume.epoch)
         best = max(best, resume.best_metric)

@@ -29,7 +29,7 @@ from data_contracts.model_file import ModelFile, model_file_text
 from data_contracts.tuning import Choices, Parameter, Space, TuneConfig, takes_integers
 from data_contracts.tuning_result import Trial, Tuning
 from tasks.files import digest
-from tasks.fitting import FitData, hold_out_users
+from tasks.fit_data import FitData, hold_out_users
 from tasks.lock import study_lock
 from tasks.model_memory import refuse_large_model
 from tasks.search_log import SearchLog

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from data_contracts.model_config import ModelConfig
-from models.elsa_state import TrainingState
-from tasks.fitting import FitData, configured_epochs, fit_model, judged_fit
+from tasks.checkpoint import ResumableState
+from tasks.fit_data import FitData
+from tasks.fitting import configured_epochs, fit_model, judged_fit
 
 logger = logging.getLogger(__name__)
 METRIC = "ndcg@100"
@@ -42,7 +43,7 @@ def find_best_epoch(
     """
     best, n_epochs = BestEpoch(0, None), configured_epochs(config)
 
-    def on_epoch(epoch: int, metrics: dict[str, float], _state: TrainingState) -> None:
+    def on_epoch(epoch: int, metrics: dict[str, float], _state: ResumableState | None) -> None:
         nonlocal best
         log_epoch(label, epoch, n_epochs, metrics)
         ndcg = metrics.get(METRIC)

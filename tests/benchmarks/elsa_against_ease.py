@@ -24,7 +24,8 @@ from models.elsa import ELSA
 from models.fold_in import fold_in_split
 from models.metric import hit_matrix, ndcg, recall
 from models.ranking import rank_users, top_k
-from tasks.fitting import FitData, fit_model
+from tasks.fit_data import FitData
+from tasks.fitting import fit_model
 
 FILES = {
     "ml-latest-small": "ml-latest-small/interactions.parquet",

@@ -6,6 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from models.elsa import fit_elsa
+from models.elsa_state import TrainingState
 from tasks.checkpoint import load_checkpoint, save_checkpoint
 
 SETTINGS = {"n_factors": 4, "batch_size": 3, "learning_rate": 0.1, "seed": 1}
@@ -26,7 +27,7 @@ def states(n_epochs):
 def test_fit_goes_on_from_the_disk_to_the_same_bits(tmp_path):
     """Three epochs at once, or two, a stop and one more."""
     save_checkpoint(tmp_path, states(2)[-1])
-    resumed = fit_elsa(X, n_epochs=3, resume=load_checkpoint(tmp_path), **SETTINGS)
+    resumed = fit_elsa(X, n_epochs=3, resume=load_checkpoint(tmp_path, TrainingState), **SETTINGS)
     np.testing.assert_array_equal(resumed.A, fit_elsa(X, n_epochs=3, **SETTINGS).A)
 
 
@@ -34,7 +35,7 @@ def test_newest_state_is_loaded_and_the_folder_does_not_grow(tmp_path):
     """Two generations of arrays take turns."""
     for state in states(5):
         save_checkpoint(tmp_path, state)
-    loaded = load_checkpoint(tmp_path)
+    loaded = load_checkpoint(tmp_path, TrainingState)
     assert loaded is not None
     assert loaded.epoch == 5
     assert len(list(tmp_path.glob("factors-*.npy"))) == 2
@@ -42,10 +43,10 @@ def test_newest_state_is_loaded_and_the_folder_does_not_grow(tmp_path):
 
 def test_torn_checkpoint_is_not_trusted(tmp_path):
     """An array that does not have its digest, or is gone, means none."""
-    assert load_checkpoint(tmp_path) is None
+    assert load_checkpoint(tmp_path, TrainingState) is None
     save_checkpoint(tmp_path, states(1)[0])
     path = tmp_path / "factors-1.npy"
     path.write_bytes(path.read_bytes()[:-1])
-    assert load_checkpoint(tmp_path) is None
+    assert load_checkpoint(tmp_path, TrainingState) is None
     path.unlink()
-    assert load_checkpoint(tmp_path) is None
+    assert load_checkpoint(tmp_path, TrainingState) is None

@@ -10,7 +10,8 @@ from data_contracts.evaluation import Evaluation
 from data_contracts.model_config import model_kinds
 from tasks import evaluating
 from tasks.evaluating import evaluate_files
-from tasks.fitting import FitData, fit_model
+from tasks.fit_data import FitData
+from tasks.fitting import fit_model
 from tasks.fixed_split import read_train
 from tests.fixed_split import model_file, tastes, write_pairs
 

@@ -10,7 +10,8 @@ from data_contracts.model_config import EASEConfig
 from models.ease import fit_ease
 from models.elsa import fit_elsa
 from models.elsa_form import ELSAForm
-from tasks.fitting import FitData, fit_model, hold_out_users, usual_density
+from tasks.fit_data import FitData, hold_out_users
+from tasks.fitting import fit_model, usual_density
 
 X = sp.csr_array((np.random.default_rng(0).random((200, 30)) < 0.3).astype(np.float32))
 
@@ -60,7 +61,7 @@ def test_every_setting_reaches_the_model():
 def test_usual_batch_makes_about_16_steps(n_users, batch_size, monkeypatch):
     """Within bounds."""
     asked = {}
-    monkeypatch.setattr("tasks.fitting.fit_elsa", lambda _, **settings: asked.update(settings))
+    monkeypatch.setattr("tasks.epoch_fit.fit_elsa", lambda _, **settings: asked.update(settings))
     rows = sp.csr_array((n_users, 30), dtype=np.float32)
     fit_model(FitData(rows, None), ELSAConfig(), n_epochs=1, seed=0, device="cpu")
     assert asked["batch_size"] == batch_size
@@ -80,7 +81,7 @@ def test_usual_batch_makes_about_16_steps(n_users, batch_size, monkeypatch):
 def test_usual_rank_is_what_can_be_afforded(shape, n_factors, monkeypatch):
     """And an eighth of the items, or the users, at most."""
     asked = {}
-    monkeypatch.setattr("tasks.fitting.fit_elsa", lambda _, **settings: asked.update(settings))
+    monkeypatch.setattr("tasks.epoch_fit.fit_elsa", lambda _, **settings: asked.update(settings))
     rows = sp.csr_array(shape, dtype=np.float32)
     fit_model(FitData(rows, None), ELSAConfig(), n_epochs=1, seed=0, device="cpu")
     assert asked["n_factors"] == n_factors

@@ -1,0 +1,86 @@
+"""Fits of the kinds that are trained by epochs which held-out users judge."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from data_contracts.model_config import ELSAConfig, ModelConfig
+from models.elsa import ELSA, fit_elsa, usual_batch_size, usual_rank
+from models.elsa_form import ELSAForm
+from models.elsa_state import TrainingState
+from models.fitted_model import FittedModel
+from tasks.checkpoint import ResumableState
+from tasks.fit_data import FitData
+
+OnEpoch = Callable[[int, dict[str, float], ResumableState | None], None]
+
+
+class EpochFit(NamedTuple):
+    """How a fit by epochs is run, besides what the configuration of its kind says.
+
+    Called after an epoch, on_epoch gets its number (from 1), its figures, and the state to go on
+    from; None where a kind has no such state, so that a killed fit begins anew.
+    """
+
+    n_epochs: int  # most passes
+    seed: int
+    device: str
+    warm: np.ndarray | None = None  # factors of an earlier ELSA over these items
+    on_epoch: OnEpoch | None = None
+    resume: ResumableState | None = None
+
+
+def state_class(config: ModelConfig) -> type[ResumableState] | None:
+    """Return the class of the state that a fit of this kind goes on from, None if it cannot."""
+    match config:
+        case ELSAConfig():
+            return TrainingState
+        case _:
+            return None
+
+
+# To add a kind that stops early: its case here and a function below. Its fitted model has
+# best_epoch, and its configuration n_epochs.
+def fit_by_epochs(data: FitData, config: ModelConfig, how: EpochFit) -> FittedModel:
+    """Turn the configuration of a kind that stops early into arguments.
+
+    Args:
+        data: what to learn from, and what to stop by.
+        config: of a kind that stops early.
+        how: the rest.
+    """
+    match config:
+        case ELSAConfig():
+            return _fit_elsa(data, config, how)
+        case _:
+            raise TypeError(f"kind must have a fit by epochs, got {config.kind}")
+
+
+def _fit_elsa(data: FitData, config: ELSAConfig, how: EpochFit) -> ELSA:
+    resume = how.resume if isinstance(how.resume, TrainingState) else None
+    return fit_elsa(
+        data.X,
+        n_factors=config.n_factors or usual_rank(*data.X.shape),
+        n_epochs=how.n_epochs,
+        batch_size=config.batch_size or usual_batch_size(data.X.shape[0]),
+        learning_rate=config.learning_rate,
+        alpha=config.alpha,
+        beta=config.beta,
+        start="xavier" if config.start == "warm" else config.start,
+        warm=how.warm,
+        form=ELSAForm(
+            output=config.output,
+            loss=config.loss,
+            gamma=config.gamma,
+            max_output=config.max_output,
+            step=config.step,
+            products=config.products,
+        ),
+        patience=config.patience,
+        validation=data.validation,
+        seed=how.seed,
+        device=how.device,
+        on_epoch=how.on_epoch,
+        resume=resume,
+    )
