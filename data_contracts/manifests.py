@@ -169,6 +169,7 @@ class PromoteManifest(Manifest):
     champion_digest: str  # of its factors, counts and item ids
     champion_run_id: str
     champion_uri: str
+    champion_kind: str = "elsa"  # manifests of before there were kinds do not say it
     previous_version: str | None
 
 

@@ -79,6 +79,7 @@ def _promote(
         step="promote", run_date=night.run_date, key=key, challenger_version=challenger,
         champion_version=champion, champion_digest=registered.digest,
         champion_run_id=registered.run_id, champion_uri=f"models:/{name}/{champion}",
+        champion_kind=registered.kind,
         previous_version=previous,
     )  # fmt: skip
 

@@ -108,6 +108,7 @@ def write_report(night: Night, report: NightReport) -> None:
 def _lineage(promote: PromoteManifest, snapshot: SnapshotManifest) -> dict[str, str]:
     return {
         "model": promote.champion_uri,
+        "kind of model": promote.champion_kind,
         "model digest": promote.champion_digest,
         "MLflow run": promote.champion_run_id,
         "configuration": snapshot.config_digest,

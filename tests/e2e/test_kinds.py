@@ -17,9 +17,12 @@ from tasks.table_file import check_table
 from tests.tiny_night import run_night, tiny_shop
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
-WITH_VECTORS = {"elsa", "ials", "bpr"}
+WITH_VECTORS = {"elsa", "compressed_elsa", "ials", "bpr"}
 WITHOUT_TASTE = {"popularity", "random"}
-SMALL = {"elsa": {"n_factors": 8, "n_epochs": 2}, "ials": {"n_factors": 8}, "bpr": {"n_factors": 8}}
+SMALL = {
+    "elsa": {"n_factors": 8, "n_epochs": 2}, "ials": {"n_factors": 8}, "bpr": {"n_factors": 8},
+    "compressed_elsa": {"n_factors": 16, "n_nonzeros": 4, "n_stages": 3, "n_epochs": 2},
+}  # fmt: skip
 LENIENT = {
     "margin": 9.0, "min_users": 2, "max_coverage_loss": 1.0, "max_popularity_rise": 99.0,
     "max_fallback_rise": 1.0, "unjudged": "promote",
@@ -57,6 +60,7 @@ def test_whole_night(sample, tmp_path, kind):
     night = night_of(sample, tmp_path / "lake", kind)
     report = run_night(night)
     assert report.verdict == "cannot judge"  # too few users, and a first model is published
+    assert report.lineage["kind of model"] == kind
     told = report.settings.get("popular list", "")
     assert ("the popular list's" in told) or kind not in WITHOUT_TASTE
     lists = table(night, "top_n")
