@@ -65,6 +65,39 @@ class ELSAConfig(KindConfig):
     """Epochs without a better validation nDCG@100 before training stops."""
 
 
+class CompressedELSAConfig(KindConfig):
+    """Compressed ELSA (WWW 2026): every item keeps a few of its factors, which training chooses."""
+
+    stops_early: ClassVar[bool] = True
+    has_vectors: ClassVar[bool] = True
+    kind: Literal["compressed_elsa"] = "compressed_elsa"
+    """Which model."""
+    n_factors: PositiveInt | None = None
+    """Width that training begins with; by default as ELSA's."""
+    n_nonzeros: PositiveInt | None = None
+    """Factors that an item keeps, half the width at most; by default a sixteenth of it."""
+    n_stages: Annotated[int, Field(ge=2)] = 8
+    """Stages of training; between two the items lose their smallest factors."""
+    stage_epochs: PositiveInt = 2
+    """Passes over the users in every stage but the last."""
+    n_epochs: PositiveInt = 10
+    """Most passes over the users in the last stage."""
+    schedule: Literal["exponential", "linear", "step"] = "exponential"
+    """How the factors fall from stage to stage."""
+    restart: bool = False
+    """Whether the factors that are kept begin every stage where they began."""
+    batch_size: PositiveInt | None = None
+    """Users per step; by default as ELSA's."""
+    learning_rate: PositiveFloat = 0.1
+    """Step size of NAdam."""
+    alpha: Share = 0.1
+    """Inputs are divided by an item's popularity to this power."""
+    beta: Share = 0.1
+    """Scores are multiplied by an item's popularity to this power."""
+    patience: PositiveInt = 3
+    """Epochs of the last stage without a better validation nDCG@100 before training stops."""
+
+
 class EASEConfig(KindConfig):
     """EASE (Steck, WWW 2019), the best item-item matrix in closed form; memory grows as items²."""
 
@@ -177,6 +210,7 @@ def _kind_of(value: object) -> str | None:
 # tasks/epoch_fit.py if it stops early, and how it is kept in models/model_arrays.py.
 _Kinds = (
     Annotated[ELSAConfig, Tag("elsa")]
+    | Annotated[CompressedELSAConfig, Tag("compressed_elsa")]
     | Annotated[EASEConfig, Tag("ease")]
     | Annotated[MRFConfig, Tag("mrf")]
     | Annotated[EDLAEConfig, Tag("edlae")]

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from models.compressed_elsa_engine import Kept, KeptEngine
 from models.elsa import ELSA, Validation, fit_elsa
@@ -37,24 +37,46 @@ class CompressedELSA:
 
     def encode(self, X: sp.csr_array) -> sp.csr_array:
         """Return users' factors, sparse, shape (batch, n_factors), float32."""
-        return sp.csr_array((self._tempered(X) @ self.A).astype(np.float32))
+        return sp.csr_array((self.temper(X) @ self.A).astype(np.float32))
 
     def scores(self, X: sp.csr_array) -> Float[np.ndarray, "batch n_items"]:
         """Return dense scores, float32; they cost the nonzeros of A a user, not its width."""
         H = np.ascontiguousarray(self.encode(X).toarray().T)  # (n_factors, batch)
         scores = np.ascontiguousarray((self.A @ H).T)
-        tempered = self._tempered(X)
+        tempered = self.temper(X)
         user = np.repeat(np.arange(X.shape[0]), np.diff(tempered.indptr))
         scores[user, tempered.indices] -= tempered.data * self._squares[tempered.indices]
         return scores if self._boost is None else scores * self._boost
 
     def expanded(self) -> ELSA:
         """Return the same model with dense factors, for whatever asks for these."""
-        return ELSA(self.A.toarray(), self.counts, self.alpha, self.beta, self.best_epoch)
+        return ELSA(self.vectors, self.counts, self.alpha, self.beta, self.best_epoch)
 
-    def _tempered(self, X: sp.csr_array) -> sp.csr_array:
+    @cached_property
+    def vectors(self) -> Float[np.ndarray, "n_items n_factors"]:
+        """Return A with its zeros, made when it is asked for."""
+        return np.asarray(self.A.toarray(), dtype=np.float32)
+
+    def temper(self, X: sp.csr_array) -> sp.csr_array:
+        """Return X as the model reads it, as ELSA's does."""
         scale = None if self.counts is None else popularity_power(self.counts, -self.alpha)
         return X.astype(np.float32) if scale is None else scale_items(X, scale)
+
+    def laid_over(self, known: Bool[np.ndarray, " n_items"]) -> "CompressedELSA":
+        """Return the model over at least as many items; the rows of unknown ones are empty.
+
+        Args:
+            known: of all items, false for those beyond the model.
+        """
+        n_own, n_factors = self.A.shape
+        A = scale_items(self.A.T.tocsr(), known[:n_own].astype(np.float32)).T.tocsr()
+        A.eliminate_zeros()
+        indptr = np.pad(A.indptr, (0, len(known) - n_own), mode="edge")
+        wider = sp.csr_array((A.data, A.indices, indptr), shape=(len(known), n_factors))
+        counts = np.zeros(len(known), dtype=np.int64)
+        if self.counts is not None:
+            counts[:n_own] = self.counts
+        return replace(self, A=wider, counts=None if self.counts is None else counts)
 
     @cached_property
     def _boost(self) -> Float[np.ndarray, " n_items"] | None:
@@ -78,6 +100,7 @@ def fit_compressed_elsa(
     batch_size: int,
     learning_rate: float,
     seed: int,
+    n_last_epochs: int | None = None,
     schedule: Schedule = "exponential",
     restart: bool = False,
     alpha: float = 0.0,
@@ -99,11 +122,12 @@ def fit_compressed_elsa(
         X: interaction weights, shape (n_users, n_items); empty rows are left out.
         n_factors: width that the first stage trains.
         n_nonzeros: entries an item keeps in the end.
-        n_epochs: passes over the rows in every stage, most passes in the last one.
+        n_epochs: passes over the rows in every stage.
         n_stages: of training; see kept_entries.
         batch_size: rows per step.
         learning_rate: step size of NAdam.
         seed: start and order of the rows.
+        n_last_epochs: most passes in the last stage; n_epochs by default.
         schedule: how the entries fall from stage to stage.
         restart: whether the entries that are kept begin again where they began.
         alpha: inputs are divided by popularity^alpha, see models/tempering.py.
@@ -119,12 +143,14 @@ def fit_compressed_elsa(
     """
     plan = kept_entries(n_factors, n_nonzeros, n_stages=n_stages, schedule=schedule)
     how = _Training(n_epochs, batch_size, learning_rate, seed, patience, alpha, beta)
+    finish = how._replace(n_epochs=n_epochs if n_last_epochs is None else n_last_epochs)
     last = len(plan) - 1
-    model, kept = _first_stage(X, n_factors, plan[0], how, None if last else validation)
+    first = (how, None) if last else (finish, validation)
+    model, kept = _first_stage(X, n_factors, plan[0], *first)
     for stage, k in enumerate(plan[1:], start=1):
         kept = _again(kept, k, n_factors, seed if restart else None)
-        asked = validation if stage == last else None
-        model = _stage(X, kept, n_factors, how, stage * n_epochs, asked, on_epoch)
+        asked = (finish, validation) if stage == last else (how, None)
+        model = _stage(X, kept, n_factors, asked[0], stage * n_epochs, asked[1], on_epoch)
     return model
 
 

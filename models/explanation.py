@@ -44,3 +44,22 @@ def explain(
     with workers() as pool:
         list(pool.map(explain_rows, range(0, len(lists), _ROWS)))
     return because, share
+
+
+def explain_sparse(
+    A: sp.csr_array, X: sp.csr_array, items: Int[np.ndarray, "batch k"]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the same for factors that are kept sparse, shape (n_items, n_factors).
+
+    Dense are only the rows of items that these users had or are listed.
+    """
+    involved, place = np.unique(np.append(X.indices, items[items >= 0]), return_inverse=True)
+    if not len(involved):
+        return explain(np.zeros((0, A.shape[1]), np.float32), X, items)
+    compact = sp.csr_array(
+        (X.data, place[: X.nnz].astype(np.int32), X.indptr), shape=(X.shape[0], len(involved))
+    )
+    lists = np.full(items.shape, -1, dtype=np.int32)
+    lists[items >= 0] = place[X.nnz :]
+    because, share = explain(A[involved].toarray(), compact, lists)
+    return np.where(because >= 0, involved[because], -1).astype(np.int32), share

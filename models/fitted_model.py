@@ -7,8 +7,9 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Bool, Float, Int
 
+from models.compressed_elsa import CompressedELSA
 from models.elsa import ELSA
-from models.explanation import explain
+from models.explanation import explain, explain_sparse
 from models.factor_baseline import BPR, IALS
 from models.factor_reason import explain_factors
 from models.item_item import LEAST, ItemItem, SparseItemItem, rank_similar
@@ -18,7 +19,9 @@ from models.random_model import RandomModel
 from models.ranking import Block, rank_items
 from models.topped_up import ToppedUp
 
-FittedModel = ELSA | ItemItem | SparseItemItem | IALS | BPR | Popularity | RandomModel
+FittedModel = (
+    ELSA | CompressedELSA | ItemItem | SparseItemItem | IALS | BPR | Popularity | RandomModel
+)
 
 
 def item_vectors(model: FittedModel) -> Float[np.ndarray, "n_items n_factors"] | None:
@@ -26,7 +29,7 @@ def item_vectors(model: FittedModel) -> Float[np.ndarray, "n_items n_factors"] |
     match model:
         case ELSA():
             return model.A
-        case IALS() | BPR():
+        case IALS() | BPR() | CompressedELSA():
             return model.vectors
         case _:
             return None
@@ -82,6 +85,8 @@ def explain_lists(
     match model:
         case ELSA():
             return explain(model.A, model.temper(X), items)
+        case CompressedELSA():
+            return explain_sparse(model.A, model.temper(X), items)
         case ItemItem() | SparseItemItem():
             return explain_item_item(model, X, items)
         case IALS() | BPR():
@@ -119,6 +124,8 @@ def laid_over(model: FittedModel, known: Bool[np.ndarray, " n_items"]) -> Fitted
     match model:
         case ELSA():
             return replace(model, A=_padded(model.A, known), counts=_longer(model.counts, known))
+        case CompressedELSA():
+            return model.laid_over(known)
         case IALS() | BPR():
             return replace(model, decoder=_padded(model.decoder, known))
         case Popularity():

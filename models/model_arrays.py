@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
+from models.compressed_elsa import CompressedELSA
 from models.elsa import ELSA
 from models.factor_baseline import BPR, IALS
 from models.fitted_model import FittedModel
@@ -33,6 +34,10 @@ def arrays_of(model: FittedModel) -> ModelArrays:
         case ELSA():
             tempering = np.array([model.alpha, model.beta])
             return ModelArrays("elsa", {"factors": model.A, "tempering": tempering}, {})
+        case CompressedELSA():
+            tempering = np.array([model.alpha, model.beta])
+            arrays = _parts(model.A, "factors") | {"tempering": tempering}
+            return ModelArrays("compressed_elsa", arrays, {"n_factors": model.A.shape[1]})
         case ItemItem():
             return ModelArrays("item_item", {"weights": model.B}, {})
         case SparseItemItem():
@@ -71,6 +76,10 @@ def model_of(
         case "elsa":
             alpha, beta = arrays["tempering"].tolist()
             return ELSA(arrays["factors"], counts, alpha, beta)
+        case "compressed_elsa":
+            alpha, beta = arrays["tempering"].tolist()
+            A = _joined(arrays, "factors", len(counts), int(parameters["n_factors"]))
+            return CompressedELSA(A, counts, alpha, beta)
         case "item_item":
             return ItemItem(arrays["weights"])
         case "sparse_item_item":
@@ -92,6 +101,9 @@ def _parts(M: sp.csr_array, name: str) -> dict[str, np.ndarray]:
     return {f"{name}_{part}": getattr(M, part) for part in _CSR}
 
 
-def _joined(arrays: Mapping[str, np.ndarray], name: str, n_items: int) -> sp.csr_array:
+def _joined(
+    arrays: Mapping[str, np.ndarray], name: str, n_items: int, width: int | None = None
+) -> sp.csr_array:
     indptr, indices, data = (np.asarray(arrays[f"{name}_{part}"]) for part in _CSR)
-    return sp.csr_array((data, indices, indptr), shape=(n_items, n_items))
+    shape = (n_items, n_items if width is None else width)
+    return sp.csr_array((data, indices, indptr), shape=shape)

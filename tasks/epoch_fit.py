@@ -5,7 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_contracts.model_config import ELSAConfig, ModelConfig
+from data_contracts.model_config import CompressedELSAConfig, ELSAConfig, ModelConfig
+from models.compressed_elsa import CompressedELSA, fit_compressed_elsa, kept_entries
+from models.compressed_elsa_engine import Kept
 from models.elsa import ELSA, fit_elsa, usual_batch_size, usual_rank
 from models.elsa_form import ELSAForm
 from models.elsa_state import TrainingState
@@ -53,6 +55,8 @@ def fit_by_epochs(data: FitData, config: ModelConfig, how: EpochFit) -> FittedMo
     match config:
         case ELSAConfig():
             return _fit_elsa(data, config, how)
+        case CompressedELSAConfig():
+            return _fit_compressed_elsa(data, config, how)
         case _:
             raise TypeError(f"kind must have a fit by epochs, got {config.kind}")
 
@@ -84,3 +88,25 @@ def _fit_elsa(data: FitData, config: ELSAConfig, how: EpochFit) -> ELSA:
         on_epoch=how.on_epoch,
         resume=resume,
     )
+
+
+def _fit_compressed_elsa(
+    data: FitData, config: CompressedELSAConfig, how: EpochFit
+) -> CompressedELSA:
+    n_factors = max(config.n_factors or usual_rank(*data.X.shape), 2)
+    n_nonzeros = min(config.n_nonzeros or max(n_factors // 16, 4), n_factors // 2)
+    plan = kept_entries(n_factors, n_nonzeros, n_stages=config.n_stages, schedule=config.schedule)
+    before = (len(plan) - 1) * config.stage_epochs  # nothing can stop these
+
+    def on_epoch(epoch: int, metrics: dict[str, float], _kept: Kept) -> None:
+        if how.on_epoch is not None and epoch > before:
+            how.on_epoch(epoch - before, metrics, None)
+
+    return fit_compressed_elsa(
+        data.X, n_factors=n_factors, n_nonzeros=n_nonzeros, n_epochs=config.stage_epochs,
+        n_last_epochs=how.n_epochs, n_stages=config.n_stages,
+        batch_size=config.batch_size or usual_batch_size(data.X.shape[0]),
+        learning_rate=config.learning_rate, seed=how.seed, schedule=config.schedule,
+        restart=config.restart, alpha=config.alpha, beta=config.beta, patience=config.patience,
+        validation=data.validation, on_epoch=on_epoch,
+    )  # fmt: skip

@@ -90,6 +90,25 @@ def elsa(arrays: Arrays, _parameters: dict[str, float]) -> Scores:
     return scores
 
 
+def compressed_elsa(arrays: Arrays, parameters: dict[str, float]) -> Scores:
+    """Score as ELSA whose factors are kept sparse: a row of them for every item."""
+    indptr, columns, values = (arrays[f"factors_{each}"] for each in ("indptr", "indices", "data"))
+    powers = np.maximum(arrays["counts"], 1).astype(np.float64)
+    input_scale = (powers ** -arrays["tempering"][0]).astype(np.float32)
+    output_scale = (powers ** arrays["tempering"][1]).astype(np.float32)
+    row = np.repeat(np.arange(len(powers)), np.diff(indptr))
+
+    def scores(seen: np.ndarray) -> np.ndarray:
+        user = np.zeros(int(parameters["n_factors"]), np.float32)
+        for item in seen:
+            entries = slice(indptr[item], indptr[item + 1])
+            user[columns[entries]] += input_scale[item] * values[entries]
+        total = np.bincount(row, values * user[columns], minlength=len(powers))
+        return total.astype(np.float32) * output_scale
+
+    return scores
+
+
 def item_item(arrays: Arrays, _parameters: dict[str, float]) -> Scores:
     """Score as an item-item model: the sum of the rows of its weights."""
     B = arrays["weights"]
@@ -174,6 +193,7 @@ def at_random(arrays: Arrays, parameters: dict[str, float]) -> Scores:
 
 FORMS: dict[str, Callable[[Arrays, dict[str, float]], Scores]] = {
     "elsa": elsa,
+    "compressed_elsa": compressed_elsa,
     "item_item": item_item,
     "sparse_item_item": sparse_item_item,
     "ials": ials,

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from models.elsa import ELSA
-from models.explanation import explain
+from models.explanation import explain, explain_sparse
 from tests.models.strategies import histories, integer_factors
 
 
@@ -31,6 +31,9 @@ def test_reason_is_the_largest_term(X, data, k):
     X[data.draw(st.integers(0, n_users - 1))] = 0.0  # one user without history
     items = data.draw(arrays(np.int32, (n_users, k), elements=st.integers(-1, n_items - 1)))
     because, share = explain(A, sp.csr_array(X), items)
+    of_sparse = explain_sparse(sp.csr_array(A), sp.csr_array(X), items)
+    np.testing.assert_array_equal(of_sparse[0], because)
+    np.testing.assert_array_equal(of_sparse[1], share)
     B = A @ A.T
     np.fill_diagonal(B, 0.0)  # an item is no reason for itself
     expected_because, expected_share = brute_force(B, X, items)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from models.compressed_elsa import CompressedELSA, largest_of_rows
 from models.ease import fit_ease
 from models.elsa import ELSA
 from models.factor_baseline import fit_bpr, fit_ials
@@ -37,8 +38,15 @@ def elsa():
     return ELSA(A / np.linalg.norm(A, axis=1, keepdims=True), COUNTS, 0.2, 0.1)
 
 
+def compressed_elsa():
+    """The same with two entries an item."""
+    kept = largest_of_rows(elsa().A, 2)
+    return CompressedELSA(kept.csr(4), COUNTS, 0.2, 0.1)
+
+
 MODELS = {
     "elsa": elsa(),
+    "compressed_elsa": compressed_elsa(),
     "ease": fit_ease(X, l2=5.0),
     "sansa": fit_sansa(X, l2=1.0, density=0.5),
     "item_knn": fit_item_knn(X, n_neighbours=3),
@@ -146,7 +154,7 @@ def test_vectors_have_unit_length(name):
     """Those of known items; the models of weights and counts have none."""
     known = COUNTS > 0
     vectors = item_vectors(laid_over(MODELS[name], known))
-    assert (vectors is not None) == (name in ("elsa", "ials", "bpr"))
+    assert (vectors is not None) == (name in ("elsa", "compressed_elsa", "ials", "bpr"))
     if vectors is not None:
         lengths = np.linalg.norm(vectors, axis=1)
         np.testing.assert_allclose(lengths[known], 1.0, atol=1e-5)

@@ -6,7 +6,8 @@ import scipy.sparse as sp
 import torch
 
 from data_contracts.config import ELSAConfig, TrainingConfig
-from data_contracts.model_config import EASEConfig
+from data_contracts.model_config import CompressedELSAConfig, EASEConfig
+from models.compressed_elsa import fit_compressed_elsa
 from models.ease import fit_ease
 from models.elsa import fit_elsa
 from models.elsa_form import ELSAForm
@@ -105,3 +106,26 @@ def test_closed_form_beyond_the_device_is_fitted_on_the_processor(monkeypatch, c
 def test_usual_density_is_a_hundred_per_item(n_items, density):
     """Never more than all."""
     assert usual_density(n_items) == pytest.approx(density)
+
+
+def test_last_stage_of_compressed_elsa_is_what_stops_early():
+    """Its epochs are told and counted from 1; those of the stages before are not."""
+    config = CompressedELSAConfig(
+        n_factors=16, n_nonzeros=4, n_stages=3, stage_epochs=2, batch_size=16, patience=3,
+    )  # fmt: skip
+    told = []
+    data = hold_out("known")
+    model = fit_model(
+        data, config, n_epochs=4, seed=5, device="cpu",
+        on_epoch=lambda epoch, metrics, state: told.append((epoch, metrics["ndcg@100"], state)),
+    )  # fmt: skip
+    assert [each[0] for each in told] == list(range(1, len(told) + 1))
+    assert len(told) <= 4
+    assert all(state is None for _, _, state in told)
+    assert model.best_epoch == max(told, key=lambda each: each[1])[0]
+    by_hand = fit_compressed_elsa(
+        data.X, n_factors=16, n_nonzeros=4, n_epochs=2, n_last_epochs=model.best_epoch, n_stages=3,
+        batch_size=16, learning_rate=0.1, seed=5, alpha=0.1, beta=0.1,
+    )  # fmt: skip
+    np.testing.assert_array_equal(model.A.toarray(), by_hand.A.toarray())
+    assert (np.diff(model.A.indptr) == 4).all()

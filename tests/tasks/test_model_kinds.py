@@ -38,6 +38,7 @@ SMALL = {
     "elsa": {"n_factors": 8, "n_epochs": 2}, "ials": {"n_factors": 8, "n_epochs": 3},
     "bpr": {"n_factors": 8, "n_epochs": 5}, "sansa": {"density": 0.2},
     "item_knn": {"n_neighbours": 10},
+    "compressed_elsa": {"n_factors": 16, "n_nonzeros": 4, "n_stages": 3, "n_epochs": 2},
 }  # fmt: skip
 
 
