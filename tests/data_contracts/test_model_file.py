@@ -38,7 +38,7 @@ def test_text_reads_back():
         ("lake = 'x'", "lake: unknown key"),
         ("[training]\nwhere = 'deployment'", "training.where: unknown key"),
         ("[model]\nn_factor = 3", "model.elsa.n_factor: unknown key"),
-        ("[model]\nkind = 'als'", "model: kind must be one of elsa, ease, .*, random"),
+        ("[model]\nkind = 'als'", "model: kind must be one of elsa, .*, random"),
         ("[model]\nkind = 'ease'\nn_factors = 3", "model.ease.n_factors: unknown key"),
         ("[model]\nkind = 'edlae'\ndropout = 1.0", "model.edlae.dropout: Input should be less"),
         ("[tune.space.elsa]\nrate = { choices = [1] }", "got rate"),
