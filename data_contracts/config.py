@@ -263,6 +263,11 @@ class NightlyConfig(Frozen):
                 raise ValueError(
                     f"surfaces.{name}.seen must name event types of [events], got {unknown}"
                 )
+        if self.model.consumes == "ratings" and not columns.value:
+            raise ValueError(
+                f"a model of kind {self.model.kind} learns from ratings: name the log's column of "
+                "ratings in interactions.columns.value, or choose another kind"
+            )
         for name, surface in self.surfaces.items():
             if surface.diversity and not self.model.has_vectors:
                 raise ValueError(

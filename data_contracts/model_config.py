@@ -10,6 +10,7 @@ from data_contracts.surface import Share
 
 ShareBelowOne = Annotated[float, Field(ge=0.0, lt=1.0)]
 ShareAboveZero = Annotated[float, Field(gt=0.0, le=1.0)]
+Consumed = Literal["weights", "ratings", "order"]
 
 
 class KindConfig(Frozen):
@@ -23,7 +24,7 @@ class KindConfig(Frozen):
     - "order": the place 1, 2, ... of the pair among the user's, by its last event.
     """
 
-    consumes: ClassVar[Literal["weights", "ratings", "order"]] = "weights"
+    consumes: ClassVar[Consumed] = "weights"
     stops_early: ClassVar[bool] = False  # it is trained by epochs that held-out users judge
     has_vectors: ClassVar[bool] = False  # of items
 
@@ -227,6 +228,11 @@ def model_kinds() -> dict[str, type[KindConfig]]:
     """Return the configuration class of every kind of model."""
     classes = [get_args(each)[0] for each in get_args(_Kinds)]
     return {each.model_fields["kind"].default: each for each in classes}
+
+
+def consumed_by(kind: str) -> Consumed:
+    """Return what the rows of a kind of model hold; weights for a kind that is not known here."""
+    return model_kinds().get(kind, KindConfig).consumes
 
 
 ModelConfig = Annotated[

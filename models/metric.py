@@ -124,23 +124,26 @@ def rank_lists(
     *,
     fold_in: sp.csr_array,
     eligible: Bool[np.ndarray, " n_items"],
+    seen: sp.csr_array | None = None,
     k: int = DEPTH,
     block_size: int = 1024,
     device: str = "cpu",
 ) -> Int[np.ndarray, "n_users {k}"]:
-    """Return the lists of all users, int32, best first, padded with -1; fold-in is never listed.
+    """Return the lists of all users, int32, best first, padded with -1; what is seen is not listed.
 
     Args:
         model: scores the fold-in.
         fold_in: what is shown, shape (n_users, n_items).
         eligible: items the model may recommend.
+        seen: what is not listed, by default the fold-in; values do not matter.
         k: length of a list.
         block_size: users at once.
         device: torch device that makes the lists; they are the same on all.
     """
+    seen = fold_in if seen is None else seen
     items = np.full((fold_in.shape[0], k), -1, dtype=np.int32)
     for rows, listed, _ in rank_users(
-        model, fold_in, seen=fold_in, eligible=eligible, k=k, block_size=block_size, device=device
+        model, fold_in, seen=seen, eligible=eligible, k=k, block_size=block_size, device=device
     ):
         items[rows] = listed
     return items

@@ -9,8 +9,16 @@ import polars as pl
 import scipy.sparse as sp
 
 from data_contracts.errors import ContractViolationError
+from data_contracts.model_config import Consumed, consumed_by
 from models.elsa import ELSA
-from models.fitted_model import FittedModel, item_vectors, laid_over, topped_up
+from models.fitted_model import (
+    FittedModel,
+    item_vectors,
+    laid_over,
+    listable_items,
+    readable_items,
+    topped_up,
+)
 from models.ranking import FactorModel, ScoreModel
 from tasks.lake import Night
 from tasks.registry import RegisteredModel
@@ -23,12 +31,29 @@ class Contender(NamedTuple):
     """A model and the items it knows; unknown items of a history add nothing."""
 
     model: FittedModel
-    known: np.ndarray  # (n_items,) bool
+    known: np.ndarray  # (n_items,) bool: somebody had it in training
     counts: np.ndarray  # (n_items,) users per item in training
+    listable: np.ndarray  # (n_items,) bool: it can list them; by content also unknown ones
+    readable: np.ndarray  # (n_items,) bool: they tell it something of who had them
+    consumes: Consumed = "weights"  # what the rows it scores hold
 
     def usable(self, X: sp.csr_array) -> np.ndarray:
-        """Tell for every row whether it holds an item the model knows; shape (n_users,)."""
-        return np.asarray(X @ self.known.astype(np.float32)) > 0
+        """Tell for every row whether it holds an item the model knows; shape (n_users,).
+
+        An entry counts whatever its value is: a rating may be 0.
+        """
+        n_known = np.concatenate(([0], np.cumsum(self.readable[X.indices])))[X.indptr]
+        return np.diff(n_known) > 0
+
+    def of(self, model: FittedModel) -> "Contender":
+        """Return the same of the model with content that it did not have."""
+        listable, readable = listable_items(model, self.known), readable_items(model, self.known)
+        return self._replace(model=model, listable=listable, readable=readable)
+
+    @property
+    def comparable(self) -> np.ndarray:
+        """Items that it may list in a judgement: known ones, as for every other model."""
+        return self.known & self.listable
 
     @property
     def judged(self) -> FactorModel | ScoreModel:
@@ -56,23 +81,28 @@ def from_arrays(
     return from_model(ELSA(A, counts[: len(A)], alpha, beta), counts, n_items=n_items)
 
 
-def from_model(model: FittedModel, counts: np.ndarray, *, n_items: int) -> Contender:
+def from_model(
+    model: FittedModel, counts: np.ndarray, *, n_items: int, consumes: Consumed = "weights"
+) -> Contender:
     """Return the contender of a model over the first items of a vocabulary of n_items.
 
     Args:
         model: over n_first items.
         counts: users who had the item in training, shape (n_first,).
         n_items: size of the vocabulary.
+        consumes: what the rows it scores hold.
     """
     all_counts = np.zeros(n_items, dtype=np.int64)
     all_counts[: len(counts)] = counts
     known = all_counts > 0
-    return Contender(laid_over(model, known), known, all_counts)
+    laid = laid_over(model, known)
+    return Contender(laid, known, all_counts, known, known, consumes).of(laid)
 
 
 def from_saved(saved: SavedModel, *, n_items: int) -> Contender:
     """Return the contender of a kept model over the first items of a vocabulary of n_items."""
-    return from_model(saved.model, saved.counts, n_items=n_items)
+    consumes = consumed_by(saved.kind)
+    return from_model(saved.model, saved.counts, n_items=n_items, consumes=consumes)
 
 
 def from_step(night: Night, fit: str, n_items: int) -> Contender:

@@ -31,7 +31,7 @@ from tasks.forget_parquet import Sought, Staged, stage_without
 from tasks.forgotten import folder_of
 from tasks.history_shard import open_shard
 from tasks.id_codes import codes_folder
-from tasks.matrix import MATRICES, RATINGS, MatrixShard, load_shard
+from tasks.matrix import MATRICES, MatrixShard, load_shard
 from tasks.replay_lake import replay_lake
 from tasks.steps import MANIFEST, content_digest, manifest_text, read_manifest
 
@@ -169,10 +169,8 @@ def _stage_pairs(place: Path, pairs: Pairs, keep: np.ndarray) -> Iterator[Path]:
 
 
 def _stage_arrays(place: Path, shard: MatrixShard, keep: np.ndarray) -> Iterator[Path]:
-    for name in (*MATRICES, RATINGS):
+    for name in MATRICES:
         X = getattr(shard, name)
-        if X is None:
-            continue
         kept = X[np.flatnonzero(keep)]
         arrays = {"indptr": kept.indptr, "indices": kept.indices, "data": kept.data}
         arrays = {part: values.astype(getattr(X, part).dtype) for part, values in arrays.items()}

@@ -6,8 +6,10 @@ import numpy as np
 import scipy.sparse as sp
 
 from data_contracts.manifests import MatrixManifest
+from data_contracts.model_config import Consumed
 from tasks.lake import Night
 from tasks.matrix import load_shard
+from tasks.row_values import RowValues
 
 
 class HeldOut(NamedTuple):
@@ -28,13 +30,42 @@ def held_out_users(night: Night, matrices: MatrixManifest) -> HeldOut:
         targets.append(arrays.target[asked])
         n_before.append(np.diff(arrays.train.indptr)[asked])
     everybody = HeldOut(_stacked(fold_ins), _stacked(targets), np.concatenate(n_before))
-    n_users, most = len(everybody.n_before), night.config.evaluation.max_users
-    if n_users <= most:
+    drawn = _drawn(night, len(everybody.n_before))
+    if drawn is None:
         return everybody
-    rng = np.random.default_rng(night.config.seed)
-    drawn = np.sort(rng.choice(n_users, most, replace=False))
     fold_in, target, before = everybody
     return HeldOut(fold_in[drawn], target[drawn], before[drawn])
+
+
+def shown_to(
+    night: Night, matrices: MatrixManifest, held_out: HeldOut, consumes: Consumed
+) -> sp.csr_array:
+    """Return what the judged users are shown as some sort of models consumes it.
+
+    The entries are those of held_out.fold_in, but for pairs without a rating.
+
+    Raises:
+        ConfigError: ratings are asked for, and the log has none.
+    """
+    if consumes == "weights":
+        return held_out.fold_in
+    rows, parts = RowValues(night, matrices, consumes), []
+    for shard in range(matrices.n_shards):
+        arrays = load_shard(night.step("matrices"), shard)
+        asked = np.flatnonzero(np.diff(arrays.target.indptr))
+        parts.append(rows.of(shard, "fold_in", arrays)[asked])
+    shown = _stacked(parts)
+    drawn = _drawn(night, shown.shape[0])
+    return shown if drawn is None else shown[drawn]
+
+
+def _drawn(night: Night, n_users: int) -> np.ndarray | None:
+    """Return the judged of so many users, sorted; None if all of them are."""
+    most = night.config.evaluation.max_users
+    if n_users <= most:
+        return None
+    rng = np.random.default_rng(night.config.seed)
+    return np.sort(rng.choice(n_users, most, replace=False))
 
 
 def _stacked(parts: list[sp.csr_array]) -> sp.csr_array:

@@ -22,7 +22,7 @@ from tasks.catalogue import catalogue_fingerprint
 from tasks.contender import Contender
 from tasks.figures import Intervals, detectable, estimate_figures
 from tasks.guards import gain, guards
-from tasks.held_out import HeldOut, held_out_users
+from tasks.held_out import HeldOut, held_out_users, shown_to
 from tasks.lake import Night
 from tasks.ledger import read_ledger, standing_before
 from tasks.measuring import (
@@ -84,7 +84,8 @@ def _judge(
     if _would_promote(verdict, config) and bad and champion is not None:
         challenger = contender.from_step(night, "final", matrices.n_items)
         standing = contenders[CHAMPION]
-        twin = find_twin(night, challenger, standing, item_ids, held_out.fold_in, bad)
+        shown = functools.partial(shown_to, night, matrices, held_out)
+        twin = find_twin(night, challenger, standing, item_ids, held_out.fold_in, bad, shown)
         verdict, reason = ("hold", twin) if twin else (verdict, reason)
     logger.info("judge: %s, %s", verdict, reason)
     return JudgeManifest(

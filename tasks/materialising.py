@@ -3,7 +3,7 @@
 import functools
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -24,6 +24,7 @@ from tasks.content import ContentVectors, content_vectors
 from tasks.device import choose_device
 from tasks.eligibility import available_mask
 from tasks.files import sync
+from tasks.item_content import content_inputs, with_content
 from tasks.item_tables import write_item_embeddings, write_similar_items
 from tasks.lake import Night
 from tasks.matrix import load_shard
@@ -31,6 +32,7 @@ from tasks.progress import track
 from tasks.ranker import Ranker
 from tasks.registry import fetch_model
 from tasks.retirement import retire_items, retired_mask
+from tasks.row_values import RowValues
 from tasks.rules import load_rules, rules_fingerprint, rules_of_users
 from tasks.segments import read_segments
 from tasks.stamp import Stamp
@@ -83,7 +85,7 @@ def materialise_tables(
         "model": promote.champion_digest,
         "config": whole_config_digest(night),
         "retired": retired.which,
-    }
+    } | content_inputs(night)
     work = functools.partial(_materialise, night, inputs, matrices, promote)
     return run_step(
         night, "materialise", SnapshotManifest, settings=settings, inputs=[matrices], work=work,
@@ -125,10 +127,13 @@ def gather_sources(night: Night, matrices: MatrixManifest, stamp: Stamp) -> Sour
     item_ids = item_universe(night, matrices)
     registered = fetch_model(night.config, stamp.model_version)
     champion = contender.from_registry(registered, item_ids, night.lake)
+    champion = with_content(night, champion, item_ids)
     content = None  # read only if there is an item that the model does not know, or liken
     if not champion.known.all() or not likens_items(champion.model):
         content = content_vectors(night, item_ids, seed=night.config.seed)
-    champion = champion._replace(known=champion.known & ~retired_mask(night, len(item_ids)))
+    left = ~retired_mask(night, len(item_ids))
+    known, listable = champion.known & left, champion.listable & left
+    champion = champion._replace(known=known, listable=listable)
     segments = read_segments(night)
     tiers = load_tiers(
         night, matrices, item_ids, n_groups=len(segments.names) + 1,
@@ -140,11 +145,14 @@ def gather_sources(night: Night, matrices: MatrixManifest, stamp: Stamp) -> Sour
 def _write_lists(
     night: Night, matrices: MatrixManifest, sources: Sources, staging: Path
 ) -> Iterator[tuple[str, ListsNote]]:
+    rows = RowValues(night, matrices, sources.champion.consumes)
     for surface in night.config.surfaces:
         ranker = surface_ranker(night, sources, surface)
         for shard in track(range(matrices.n_shards), f"writing top_n of {surface}"):
             path = surface_path("top_n", surface, shard)
-            write = functools.partial(_write_shard, night, ranker, sources.stamp, staging, shard)
+            write = functools.partial(
+                _write_shard, night, ranker, rows, sources.stamp, staging, shard
+            )
             yield path, once(staging / path, ListsNote, write)
 
 
@@ -162,12 +170,19 @@ def surface_ranker(night: Night, sources: Sources, surface: str) -> Ranker:
 
 
 def _write_shard(
-    night: Night, ranker: Ranker, stamp: Stamp, staging: Path, shard: int, top_n: Path
+    night: Night,
+    ranker: Ranker,
+    rows: RowValues,
+    stamp: Stamp,
+    staging: Path,
+    shard: int,
+    top_n: Path,
 ) -> ListsNote:
     arrays = load_shard(night.step("matrices"), shard)
     users = rules_of_users(night, ranker.rules, shard, arrays.users)
+    shown = replace(arrays, full=rows.of(shard, "full", arrays))
     short_lists = staging / surface_path("short_lists", ranker.rules.name, shard)
-    note = write_lists(top_n, short_lists, shard=arrays, users=users, ranker=ranker, stamp=stamp)
+    note = write_lists(top_n, short_lists, shard=shown, users=users, ranker=ranker, stamp=stamp)
     sync(short_lists)
     return note
 

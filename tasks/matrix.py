@@ -10,12 +10,11 @@ import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
-from data_contracts.errors import HoarfrostError, TooLittleDataError
+from data_contracts.errors import HoarfrostError
 from data_contracts.interactions import day_start
 from data_contracts.manifests import HistoryManifest, MatrixManifest
 from models.event_log import relabelled
 from models.split import temporal_holdout
-from models.support import with_support
 from tasks.calendar import micros
 from tasks.history_shard import HistoryShard, history_items, n_shards, open_shard
 from tasks.id_digest import id_digest
@@ -26,7 +25,6 @@ from tasks.steps import entries, read_manifest, run_step
 from tasks.vocabulary import tonights_vocabulary
 
 logger = logging.getLogger(__name__)
-RATINGS = "ratings"
 MATRICES = ("full", "train", "fold_in", "target")
 _PARTS = ("indptr", "indices", "data")
 
@@ -40,7 +38,6 @@ class MatrixShard:
     train: sp.csr_array  # events before the held-out days
     fold_in: sp.csr_array  # shown of judged users
     target: sp.csr_array  # asked of judged users
-    ratings: sp.csr_array | None = None  # last rating of every pair, where the log has ratings
 
 
 class Counts(NamedTuple):
@@ -77,53 +74,8 @@ def load_shard(folder: Path, shard: int) -> MatrixShard:
     """Return one user shard of a finished step, its arrays memory-mapped."""
     place = folder / shard_name(shard)
     users = pl.read_parquet(place / "users.parquet")["user_id"]
-    has_ratings = (place / f"{RATINGS}.shape.npy").exists()
-    ratings = _open(place, RATINGS) if has_ratings else None
     full, train, fold_in, target = (_open(place, name) for name in MATRICES)
-    return MatrixShard(users, full, train, fold_in, target, ratings)
-
-
-def training_rows(night: Night, matrices: MatrixManifest) -> sp.csr_array:
-    """Return the users to learn from, as of before the cut.
-
-    Raises:
-        TooLittleDataError: there is no event before it, or nothing has enough support.
-    """
-    X = stack_shards(night, matrices, "train")
-    if not X.nnz:
-        raise TooLittleDataError(
-            f"there is nothing to train on: no event of the log lies before {matrices.cut}, the "
-            "first held-out day (evaluation.holdout_days); wait for another day of log"
-        )
-    return _supported(night, X)
-
-
-def all_rows(night: Night, matrices: MatrixManifest) -> sp.csr_array:
-    """Return the users to learn from, up to the run date."""
-    return _supported(night, stack_shards(night, matrices, "full"))
-
-
-def _supported(night: Night, X: sp.csr_array) -> sp.csr_array:
-    training = night.config.training
-    rows = with_support(
-        X,
-        min_users_per_item=training.min_users_per_item,
-        min_items_per_user=training.min_items_per_user,
-    )
-    if not rows.nnz:
-        raise TooLittleDataError(
-            "some items must have enough users to learn from, and some users enough items, got "
-            f"none for training.min_users_per_item {training.min_users_per_item} and "
-            f"min_items_per_user {training.min_items_per_user}: lower them"
-        )
-    return rows
-
-
-def stack_shards(night: Night, matrices: MatrixManifest, name: str) -> sp.csr_array:
-    """Return one of the matrices of a finished step, all user shards together."""
-    folder = night.step("matrices")
-    shards = [getattr(load_shard(folder, shard), name) for shard in range(matrices.n_shards)]
-    return sp.csr_array(sp.vstack(shards, format="csr"))
+    return MatrixShard(users, full, train, fold_in, target)
 
 
 def _open(place: Path, name: str) -> sp.csr_array:
@@ -138,7 +90,7 @@ def _build(night: Night, staging: Path, key: str) -> MatrixManifest:
     items = history_items(night.step("history"))
     vocabulary = _vocabulary(night, items)
     build = functools.partial(
-        _build_shard, night, staging, _labels(items, vocabulary), vocabulary.height
+        _build_shard, night, staging, item_labels(items, vocabulary), vocabulary.height
     )
     counts = for_every_shard(build, n_shards(night.step("history")), "building matrices")
     totals = Counts(*(sum(column) for column in zip(*counts, strict=True)))
@@ -165,8 +117,8 @@ def _vocabulary(night: Night, items: pl.Series) -> pl.DataFrame:
     return vocabulary
 
 
-def _labels(items: pl.Series, vocabulary: pl.DataFrame) -> np.ndarray:
-    """Return the index of every item, shape (n_items_of_history,) int32."""
+def item_labels(items: pl.Series, vocabulary: pl.DataFrame) -> np.ndarray:
+    """Return the index of every item of a history, shape (n_items_of_history,) int32."""
     found = items.to_frame().join(vocabulary, on="item_id", how="left", maintain_order="left")
     return found["item"].to_numpy()
 
@@ -216,9 +168,6 @@ def write_shard(
         ("target", weight, target),
     ):
         _save(place, name, pairs.indptr, pairs.item, values, mask, (n_users, n_items))
-    if pairs.value is not None:
-        rated, shape = np.isfinite(pairs.value), (n_users, n_items)
-        _save(place, RATINGS, pairs.indptr, pairs.item, pairs.value, rated, shape)
     user = np.repeat(np.arange(n_users), np.diff(pairs.indptr))
     n_back = len(np.unique(user[(pairs.last_seen >= cut) & (weight > 0)]))
     n_asked = len(np.unique(user[target]))

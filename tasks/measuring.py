@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
+import scipy.sparse as sp
 
 from data_contracts.manifests import MatrixManifest, SegmentFigure
 from models.beyond_accuracy import Catalogue
@@ -30,7 +31,7 @@ from models.segment import (
 from tasks.catalogue import read_catalogue
 from tasks.contender import Contender
 from tasks.device import choose_device
-from tasks.held_out import HeldOut
+from tasks.held_out import HeldOut, shown_to
 from tasks.lake import Night
 from tasks.matrix import load_shard
 
@@ -82,11 +83,12 @@ def measure_all(
     challenger = contenders[CHALLENGER]
     ground = lay_ground(night, matrices, held_out, challenger, item_ids)
     device = choose_device(night.config.training.device)
-    measured = {
-        name: measure_contender(ground, each, device=device) for name, each in contenders.items()
-    }
+    measured = {}
+    for name, each in contenders.items():
+        shown = shown_to(night, matrices, held_out, each.consumes)
+        measured[name] = measure_contender(ground, each, shown, device=device)
     popular, known = Popularity(challenger.counts), challenger.known
-    measured[POPULARITY] = _measured(ground, popular, known, device=device)
+    measured[POPULARITY] = _measured(ground, popular, known, held_out.fold_in, device=device)
     return ground, measured
 
 
@@ -127,7 +129,9 @@ def lay_ground(
     return Ground(held_out, catalogue, item_tier(judged.counts), segmentations)
 
 
-def measure_contender(ground: Ground, contender: Contender, *, device: str = "cpu") -> Measured:
+def measure_contender(
+    ground: Ground, contender: Contender, shown: sp.csr_array, *, device: str = "cpu"
+) -> Measured:
     """Return the lists of a model and every metric of them, per user.
 
     Users who are shown nothing that it knows get no list from it in the tables: their mean is
@@ -135,19 +139,25 @@ def measure_contender(ground: Ground, contender: Contender, *, device: str = "cp
 
     Args:
         ground: who is judged.
-        contender: scores the fold-in.
+        contender: scores what is shown.
+        shown: to the judged users, as the contender consumes it (tasks.held_out.shown_to).
         device: torch device that makes the lists; they are the same on all.
     """
-    measured = _measured(ground, contender.judged, contender.known, device=device)
-    unserved = ~contender.usable(ground.held_out.fold_in)
+    measured = _measured(ground, contender.judged, contender.comparable, shown, device=device)
+    unserved = ~contender.usable(shown)
     return measured._replace(values=measured.values | {FALLBACK: unserved.astype(np.float64)})
 
 
 def _measured(
-    ground: Ground, model: FactorModel | ScoreModel, known: np.ndarray, *, device: str
+    ground: Ground,
+    model: FactorModel | ScoreModel,
+    known: np.ndarray,
+    shown: sp.csr_array,
+    *,
+    device: str,
 ) -> Measured:
     fold_in, target, n_before = ground.held_out
-    items = rank_lists(model, fold_in=fold_in, eligible=known, device=device)
+    items = rank_lists(model, fold_in=shown, seen=fold_in, eligible=known, device=device)
     values = measure(items, fold_in=fold_in, target=target, catalogue=ground.catalogue, k=SHOWN)
     values[FALLBACK] = np.zeros(len(n_before))
     hit = hit_matrix(items, target)

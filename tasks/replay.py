@@ -30,7 +30,7 @@ from data_contracts.replay import Replay, ReplayedNight, SkippedNight
 from models.bootstrap import differences, estimate_all
 from tasks import contender
 from tasks.files import digest, write_text
-from tasks.held_out import held_out_users
+from tasks.held_out import held_out_users, shown_to
 from tasks.judging import judge_model
 from tasks.lake import Night, nights
 from tasks.lock import lake_lock
@@ -240,7 +240,12 @@ def _over_challenger(night: Night, replayed: Night, matrices: MatrixManifest) ->
     held_out = held_out_users(replayed, matrices)
     item_ids = read_vocabulary(replayed.lake)["item_id"]
     ground = lay_ground(replayed, matrices, held_out, own, item_ids)
-    mine, theirs = (measure_contender(ground, each).values for each in (other, own))
+    mine, theirs = (
+        measure_contender(
+            ground, each, shown_to(replayed, matrices, held_out, each.consumes)
+        ).values
+        for each in (other, own)
+    )
     gains = {metric: differences(mine, theirs)[metric]}
     estimates = estimate_all(
         gains, n_resamples=evaluation.n_bootstrap, confidence=evaluation.confidence,

@@ -10,8 +10,8 @@ from tasks.device import choose_device
 from tasks.fit_data import hold_out_users
 from tasks.fitting import configured_epochs, fit_model, judged_fit
 from tasks.lake import Night
-from tasks.matrix import training_rows
 from tasks.model_memory import refuse_large_model
+from tasks.row_values import training_rows
 from tasks.saved_model import write_model
 from tasks.steps import entries, run_step
 from tasks.validated_fit import METRIC, log_epoch

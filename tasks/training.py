@@ -20,8 +20,8 @@ from tasks.fit_data import FitData, hold_out_users
 from tasks.fitting import configured_epochs, fit_model, judged_fit
 from tasks.lake import Night
 from tasks.lineage import log_fitted
-from tasks.matrix import all_rows, training_rows
 from tasks.model_memory import refuse_large_model
+from tasks.row_values import all_rows, training_rows
 from tasks.saved_model import write_model
 from tasks.steps import entries, read_manifest, run_step
 from tasks.tracking import log_changed, log_metrics, training_run

@@ -14,7 +14,8 @@ from tasks.device import choose_device
 from tasks.files import write_text
 from tasks.fixed_split import read_train
 from tasks.lake import Night
-from tasks.matrix import finished_matrices, training_rows
+from tasks.matrix import finished_matrices
+from tasks.row_values import training_rows
 from tasks.tuning import Search, prepare_search, run_search
 
 logger = logging.getLogger(__name__)

@@ -1,7 +1,8 @@
 """Whether tonight's challenger is a model again that somebody rolled back."""
 
+import functools
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ import polars as pl
 import scipy.sparse as sp
 
 from data_contracts.ledger import LedgerEntry
+from data_contracts.model_config import Consumed
 from models.list_overlap import shared_items
 from models.metric import rank_lists
 from tasks import contender
@@ -76,21 +78,32 @@ def find_twin(
     item_ids: pl.Series,
     fold_in: sp.csr_array,
     bad: Sequence[BadVersion],
+    shown: Callable[[Consumed], sp.csr_array],
 ) -> str | None:
     """Return a sentence if the challenger is a bad version again, None if it is not.
 
     A twin has nearly the same lists, or it comes from the same configuration. If that has made
     good versions too, it is not to blame, and the lists must be nearer to those of the bad
     version than to the champion's.
+
+    Args:
+        night: of the challenger.
+        challenger: of tonight.
+        champion: that it would follow.
+        item_ids: the vocabulary.
+        fold_in: what some users have seen.
+        bad: versions that were rolled back.
+        shown: the same as a sort of models consumes it.
     """
-    X, name = fold_in[:_N_USERS], night.config.mlflow.registered_model
+    name = night.config.mlflow.registered_model
+    same = functools.partial(_same, fold_in[:_N_USERS], shown)
     client = connect(night.config)
     for version, reason, config_digest, config_is_bad in bad:
         if not has_version(client, name, version):
             logger.warning("judge: version %s, once rolled back, is gone: no twins of it", version)
             continue
         other = contender.from_registry(fetch_model(night.config, version), item_ids, night.lake)
-        share, of_champion = _same(challenger, other, X), _same(challenger, champion, X)
+        share, of_champion = same(challenger, other), same(challenger, champion)
         unchanged = config_digest == whole_config_digest(night)
         if share >= SAME_LISTS or (unchanged and (config_is_bad or share > of_champion)):
             return (
@@ -101,10 +114,19 @@ def find_twin(
     return None
 
 
-def _same(one: Contender, other: Contender, X: sp.csr_array) -> float:
+def _same(
+    seen: sp.csr_array,
+    shown: Callable[[Consumed], sp.csr_array],
+    one: Contender,
+    other: Contender,
+) -> float:
     """Return the share of the one's lists that stands in the other's too."""
     lists, others = (
-        rank_lists(each.judged, fold_in=X, eligible=each.known, k=_N_TOP) for each in (one, other)
-    )
-    shared = shared_items(lists, others, X.shape[1]).sum()
+        rank_lists(
+            each.judged, fold_in=shown(each.consumes)[: seen.shape[0]], seen=seen,
+            eligible=each.comparable, k=_N_TOP,
+        )
+        for each in (one, other)
+    )  # fmt: skip
+    shared = shared_items(lists, others, seen.shape[1]).sum()
     return float(shared / max(int((lists >= 0).sum()), 1))

@@ -6,11 +6,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from data_contracts.errors import ContractViolationError
+from data_contracts.errors import ConfigError, ContractViolationError
 from tasks.history import build_history
 from tasks.history_shard import read_history
 from tasks.ingest import ingest
 from tasks.matrix import build_matrices, load_shard
+from tasks.row_values import RowValues
 from tasks.vocabulary import read_vocabulary
 from tests.tiny_lake import DAY, SCHEMA, at, night, quarantined, write_day
 
@@ -89,10 +90,11 @@ def test_ratings_reach_history_and_matrices(tmp_path):
     manifest = build_matrices(tonight, build_history(tonight, ingest(tonight)))
     items = read_vocabulary(tmp_path)["item_id"].to_list()
     ratings = {}
+    rows = RowValues(tonight, manifest, "ratings")
     for shard in range(manifest.n_shards):
-        arrays = load_shard(tonight.step("matrices"), shard)
-        X = arrays.ratings
-        users = np.repeat(arrays.users.to_numpy(), np.diff(X.indptr))
+        X = rows.of(shard, "full")
+        users = load_shard(tonight.step("matrices"), shard).users
+        users = np.repeat(users.to_numpy(), np.diff(X.indptr))
         for user, item, value in zip(users, X.indices, X.data, strict=True):
             ratings[user, items[item]] = value
     assert ratings == {("ann", "cup"): 0.0, ("ann", "tea"): 2.0, ("bob", "tea"): 4.0}
@@ -112,13 +114,14 @@ def test_of_equal_events_the_largest_rating_counts_whichever_night_told_it(tmp_p
     assert found == [[5.0, 1.0], [5.0, 1.0]]
 
 
-def test_without_ratings_there_is_no_such_matrix(tmp_path):
-    """Nor a column of the history."""
+def test_without_ratings_there_are_no_such_rows(tmp_path):
+    """Nor a column of the history; the refusal names the key that would give them."""
     write_day(tmp_path, [("ann", "tea", "view", at(1))])
     assert "value" not in history_of(tmp_path).columns
     tonight = night(tmp_path)
-    build_matrices(tonight, build_history(tonight, ingest(tonight)))
-    assert load_shard(tonight.step("matrices"), 0).ratings is None
+    matrices = build_matrices(tonight, build_history(tonight, ingest(tonight)))
+    with pytest.raises(ConfigError, match=r"interactions\.columns\.value"):
+        RowValues(tonight, matrices, "ratings").stacked("full")
 
 
 @pytest.mark.parametrize("bad", [None, float("nan"), float("inf"), 1e39])

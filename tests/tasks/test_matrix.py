@@ -17,13 +17,12 @@ from tasks.ingest import ingest
 from tasks.lake import shard_name
 from tasks.matrix import (
     MATRICES,
-    all_rows,
     build_matrices,
     finished_matrices,
     load_shard,
-    training_rows,
     write_shard,
 )
+from tasks.row_values import all_rows, training_rows
 from tests.tiny_lake import DAY, at, good_rows, night, write_day
 
 N_ITEMS = 6

@@ -25,8 +25,9 @@ from tasks import contender
 from tasks.history import build_history
 from tasks.ingest import ingest
 from tasks.lake import Night
-from tasks.matrix import build_matrices, training_rows
+from tasks.matrix import build_matrices
 from tasks.registry import fetch_model, register_model
+from tasks.row_values import training_rows
 from tasks.saved_model import read_model
 from tasks.tracking import connect
 from tasks.training import train_model
