@@ -22,6 +22,7 @@ from models.network_state import (
 logger = logging.getLogger(__name__)
 OnNetworkEpoch = Callable[[int, dict[str, float], NetworkState], None]
 Validation = tuple[sp.csr_array, sp.csr_array]
+_ERRORS = ("rmse", "mae")  # figures of which less is better
 
 
 class Step(NamedTuple):
@@ -71,7 +72,7 @@ def fit_network(
         optimiser: over the parameters of the network.
         validate: figures of a fitted model; the largest ``metric`` is best. Without it the last
             epoch is.
-        metric: name of the figure.
+        metric: name of the figure; of "rmse" and "mae" the smallest is best.
         on_epoch: called after every epoch with its number (from 1), figures and state.
         resume: where to go on; the result is that of an uninterrupted fit, to the bit.
 
@@ -95,7 +96,8 @@ def fit_network(
         )
         network.eval()
         figures = {} if validate is None else validate(network.fitted())
-        state = _advance(state, network, optimiser, n_steps, figures.get(metric))
+        value = _goodness(figures, metric)
+        state = _advance(state, network, optimiser, n_steps, value)
         if on_epoch is not None:
             on_epoch(epoch, {"loss": loss} | figures, state)
     set_parameters(network, state.best_parameters)
@@ -116,6 +118,11 @@ def ranking_figures(
         return {"ndcg@100": float(values["ndcg@100"].mean())}
 
     return validate
+
+
+def _goodness(figures: dict[str, float], metric: str) -> float | None:
+    value = figures.get(metric)
+    return -value if value is not None and metric in _ERRORS else value
 
 
 def _begin(network: nn.Module, optimiser: Any, resume: NetworkState | None) -> NetworkState:

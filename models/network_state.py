@@ -12,6 +12,7 @@ _REMEMBERED: dict[type[torch.optim.Optimizer], tuple[str, ...]] = {
     torch.optim.AdamW: ("exp_avg", "exp_avg_sq"),
     torch.optim.RMSprop: ("square_avg",),
     torch.optim.Adagrad: ("sum",),
+    torch.optim.Rprop: ("prev", "step_size"),
     torch.optim.SGD: ("momentum_buffer",),  # with momentum
 }
 

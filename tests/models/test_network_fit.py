@@ -45,6 +45,7 @@ OPTIMISERS = {
     "adam": lambda p: torch.optim.Adam(p, lr=0.01),
     "rmsprop": lambda p: torch.optim.RMSprop(p, lr=0.01),
     "adagrad": lambda p: torch.optim.Adagrad(p, lr=0.05),
+    "rprop": lambda p: torch.optim.Rprop(p, lr=0.01),
     "momentum": lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.9),
 }
 
@@ -91,6 +92,16 @@ def test_best_epoch_is_kept_and_patience_ends_the_fit():
     )  # fmt: skip
     assert (state.best_epoch, state.epoch, state.best_metric) == (2, 4, 3.0)
     np.testing.assert_array_equal(network.W.detach().numpy().ravel(), after[1])
+
+
+def test_of_an_error_the_smallest_is_best():
+    """Figures 1, 0.5, 0.7."""
+    figures = iter([1.0, 0.5, 0.7])
+    _, state = train(
+        matrix(), training=Training(3, 8, seed=1), metric="rmse",
+        validate=lambda _model: {"rmse": next(figures)},
+    )  # fmt: skip
+    assert (state.best_epoch, state.best_metric) == (2, -0.5)
 
 
 def test_divergence_names_batch_and_cause():
