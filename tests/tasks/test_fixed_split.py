@@ -102,3 +102,64 @@ def test_nobody_to_judge_is_too_little(tmp_path, train):
         TooLittleDataError, match=r"no user of .*test\.parquet has a row in .*train"
     ):
         read_test(test, read_train(train))
+
+
+RATED = [(7, 30, 0.0, 5), (7, 4, 4.5, 3), (5, 4, 1.0, 1), (5, 4, 3.0, 9), (11, 200, 2.0, 2)]
+
+
+def write_rated(path, rows, *columns):
+    """Write pairs with a rating and a moment, or some of these columns."""
+    frame = pl.DataFrame(rows, schema=["user_id", "item_id", "rating", "timestamp"], orient="row")
+    frame.select("user_id", "item_id", *columns).write_parquet(path)
+    return path
+
+
+def test_ratings_are_the_last_of_each_pair(tmp_path):
+    """A rating of 0 is stored; without moments the largest counts, whatever the order of rows."""
+    both = write_rated(tmp_path / "train.parquet", RATED, "rating", "timestamp")
+    rows = read_train(both, "ratings")
+    assert (rows.X.nnz, rows.n_duplicates, rows.consumes) == (4, 1, "ratings")
+    assert rows.X.toarray().tolist() == [[3, 0, 0], [4.5, 0, 0], [0, 0, 2]]
+    for order in (RATED, RATED[::-1]):
+        alone = read_train(write_rated(tmp_path / "t.parquet", order, "rating"), "ratings")
+        assert (alone.X != rows.X).nnz == 0
+        assert alone.X.dtype == np.float32
+
+
+def test_the_order_is_by_time_within_the_user(tmp_path):
+    """Places from 1; equal moments by item."""
+    rows = [(1, 10, 0.0, 50), (1, 20, 0.0, 7), (1, 30, 0.0, 7), (2, 20, 0.0, 1), (1, 10, 0.0, 3)]
+    path = write_rated(tmp_path / "train.parquet", rows, "timestamp")
+    assert read_train(path, "order").X.toarray().tolist() == [[3, 1, 2], [0, 1, 0]]
+    days = pl.read_parquet(path).with_columns(pl.from_epoch("timestamp", time_unit="d"))
+    days.write_parquet(tmp_path / "days.parquet")
+    again = read_train(tmp_path / "days.parquet", "order")
+    assert again.X.toarray().tolist() == [[3, 1, 2], [0, 1, 0]]
+
+
+def test_asked_ratings_are_those_of_judged_users(tmp_path):
+    """Also of items that training has not; users it has not are left out."""
+    train = read_train(write_rated(tmp_path / "train.parquet", RATED, "rating"), "ratings")
+    test = [(11, 999, 5.0, 0), (11, 4, 1.0, 0), (7, 30, 2.0, 0), (8, 4, 3.0, 0)]
+    asked = read_test(write_rated(tmp_path / "test.parquet", test, "rating"), train)
+    assert asked.user.tolist() == [1, 2]
+    row, item, rating = asked.ratings
+    assert (row.tolist(), item.tolist(), rating.tolist()) == ([0, 1, 1], [1, -1, 0], [2, 5, 1])
+    assert asked.n_seen == 1  # though it was rated 0
+
+
+@pytest.mark.parametrize(("consumes", "columns", "error", "reason"), [
+    ("ratings", {}, ConfigError, "must have a column rating for a model that learns from ratings"),
+    ("order", {"rating": [1.0]}, ConfigError, "must have a column timestamp .* order of events"),
+    ("ratings", {"rating": [None]}, ContractViolationError, "1 rows without one"),
+    ("ratings", {"rating": ["five"]}, ContractViolationError, "rating of .* must be numbers"),
+    ("ratings", {"rating": [float("nan")]}, ContractViolationError, "rating breaks finite"),
+    ("order", {"timestamp": [1.5]}, ContractViolationError, "must be Parquet timestamps or whole"),
+])  # fmt: skip
+def test_a_model_s_column_is_asked_for_by_name(tmp_path, consumes, columns, error, reason):
+    """Before anything is fitted."""
+    path = tmp_path / "train.parquet"
+    pl.DataFrame({"user_id": [1], "item_id": [2]} | columns).write_parquet(path)
+    assert read_train(path).X.nnz == 1  # other models do not look at it
+    with pytest.raises(error, match=reason):
+        read_train(path, consumes)
