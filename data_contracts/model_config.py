@@ -3,8 +3,18 @@
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, get_args
 
-from pydantic import Discriminator, Field, NonNegativeInt, PositiveFloat, PositiveInt, Tag
+from pydantic import (
+    AfterValidator,
+    Discriminator,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Tag,
+)
 
+from data_contracts.bucket_pattern import known_place
 from data_contracts.frozen import Frozen
 from data_contracts.surface import Share
 
@@ -97,6 +107,41 @@ class CompressedELSAConfig(KindConfig):
     """Scores are multiplied by an item's popularity to this power."""
     patience: PositiveInt = 3
     """Epochs of the last stage without a better validation nDCG@100 before training stops."""
+
+
+class ContentELSAConfig(KindConfig):
+    """ELSA with item information: one side of the item-item matrix is the content of items."""
+
+    stops_early: ClassVar[bool] = True
+    has_vectors: ClassVar[bool] = True
+    kind: Literal["elsa_content"] = "elsa_content"
+    """Which model."""
+    mode: Literal["decoder", "encoder"] = "decoder"
+    """"decoder" lists items that nobody has met, "encoder" reads them from histories."""
+    embeddings: Annotated[str, AfterValidator(known_place)] = ""
+    """Parquet file with item_id and vector: in the lake, or absolute; "" for none."""
+    numbers: tuple[str, ...] = ()
+    """Columns of the catalogue with numbers that tell items apart, such as price or year."""
+    n_dimensions: PositiveInt = 256
+    """Most topics of the catalogue's texts."""
+    n_epochs: PositiveInt = 10
+    """Most passes over the users."""
+    batch_size: PositiveInt | None = None
+    """Users per step; by default as ELSA's."""
+    learning_rate: PositiveFloat = 0.002
+    """Step size of NAdam."""
+    start: Literal["content", "xavier"] = "content"
+    """Where the side that is learnt begins: at the content, or at random."""
+    output: Literal["linear", "relu"] = "linear"
+    """"relu" cuts scores below 0 in training."""
+    unit_rows: bool = False
+    """Whether rows of the side that is learnt have unit length."""
+    gamma: NonNegativeFloat = 2.0
+    """A user's loss counts as the length of their history's vector to this power."""
+    items_held_out: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
+    """Share of the items with content that are held out to find the number of epochs."""
+    patience: PositiveInt = 2
+    """Epochs without a better nDCG@100 of held-out items before training stops."""
 
 
 class EASEConfig(KindConfig):
@@ -212,6 +257,7 @@ def _kind_of(value: object) -> str | None:
 _Kinds = (
     Annotated[ELSAConfig, Tag("elsa")]
     | Annotated[CompressedELSAConfig, Tag("compressed_elsa")]
+    | Annotated[ContentELSAConfig, Tag("elsa_content")]
     | Annotated[EASEConfig, Tag("ease")]
     | Annotated[MRFConfig, Tag("mrf")]
     | Annotated[EDLAEConfig, Tag("edlae")]

@@ -74,6 +74,12 @@ _DEFAULT_SPACE: dict[str, Space] = {
         "alpha": Range(low=0.0, high=0.8),
         "beta": Range(low=0.0, high=0.8),
     },
+    "elsa_content": {
+        "learning_rate": Range(low=0.0005, high=0.02, log=True),
+        "batch_size": Choices(choices=(256, 512, 1024, 2048)),
+        "gamma": Range(low=0.0, high=2.0),
+        "output": Choices(choices=("linear", "relu")),
+    },
     "ease": {"l2": Range(low=5.0, high=20_000.0, log=True)},
     "mrf": {"l2": Range(low=0.1, high=300.0, log=True), "alpha": Range(low=0.0, high=1.0)},
     "edlae": {"l2": Range(low=5.0, high=10_000.0, log=True), "dropout": Range(low=0.0, high=0.8)},

@@ -7,9 +7,10 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from models.content import unit_or_zero
+from models.content_space import ContentSpace
 from models.elsa_content_engine import ContentEngine, Start
 from models.elsa_content_gradient import Mode, Output
 from models.elsa_content_split import ItemQuestion
@@ -29,6 +30,7 @@ class ContentELSA:
     D: Float[np.ndarray, "n_items n_factors"]  # float32
     mode: Mode
     best_epoch: int = 0  # 0 is the start itself
+    space: ContentSpace | None = None  # how content of later items is made, if anybody knows
     consumes: ClassVar[str] = "weighted matrix and item content"
 
     def encode(self, X: sp.csr_array) -> Float[np.ndarray, "batch n_factors"]:
@@ -63,6 +65,11 @@ class ContentELSA:
         return unit_or_zero(self.D)
 
     @property
+    def readable(self) -> Bool[np.ndarray, " n_items"]:
+        """Items with an encoder row; others say nothing of who had them."""
+        return np.asarray(self.E.any(axis=1))
+
+    @property
     def listable(self) -> Bool[np.ndarray, " n_items"]:
         """Items with a decoder row; others score 0 for everybody and must not be listed."""
         return np.asarray(self.D.any(axis=1))
@@ -76,6 +83,35 @@ class ContentELSA:
         new, none = unit_or_zero(content), np.zeros(content.shape, np.float32)
         E, D = (none, new) if self.mode == "decoder" else (new, none)
         return replace(self, E=np.vstack([self.E, E]), D=np.vstack([self.D, D]))
+
+    def laid_over(self, known: Bool[np.ndarray, " n_items"]) -> "ContentELSA":
+        """Return the model over at least as many items; those beyond it have rows of zeros.
+
+        What is learnt of an item that nobody had is nothing; its content stays.
+
+        Args:
+            known: of all items, false for those beyond the model.
+        """
+        n_more = (0, len(known) - len(self.E))
+        learnt = self.E if self.mode == "decoder" else self.D
+        own = np.pad(learnt * known[: len(learnt), None], (n_more, (0, 0)))
+        content = np.pad(self.D if self.mode == "decoder" else self.E, (n_more, (0, 0)))
+        E, D = (own, content) if self.mode == "decoder" else (content, own)
+        return replace(self, E=E, D=D)
+
+    def with_content(
+        self, items: Int[np.ndarray, " n_some"], content: Float[np.ndarray, "n_some n_factors"]
+    ) -> "ContentELSA":
+        """Return the model with the content of some items as it is now, where any is known.
+
+        Args:
+            items: indices of items that nobody had in training.
+            content: of each, brought to unit length; a row of zeros leaves what was there.
+        """
+        side = (self.D if self.mode == "decoder" else self.E).copy()
+        told = content.any(axis=1)
+        side[items[told]] = unit_or_zero(content[told])
+        return replace(self, D=side) if self.mode == "decoder" else replace(self, E=side)
 
 
 OnEpoch = Callable[[int, dict[str, float], ContentELSA], None]
@@ -123,7 +159,8 @@ def fit_elsa_content(
         device: torch device.
         patience: epochs without a better validation nDCG@100 before the fit stops.
         validation: what users are asked of held-out items.
-        on_epoch: called after every epoch with its number (from 1), figures and model.
+        on_epoch: called after every epoch with its number (from 1), figures and model; and with
+            number 0 before them where the start is validated.
 
     Raises:
         ValueError: X holds no interaction, or content does not fit it.
@@ -135,7 +172,10 @@ def fit_elsa_content(
     epochs = _Epochs(n_epochs, batch_size, learning_rate, seed, patience, output)
     content_alone = validation if start == "content" else None  # epoch 0 is a candidate
     first = _model(engine.learnt, F, mode, 0)
-    best_metric = _validate(first, content_alone).get("ndcg@100", -1.0)
+    figures = _validate(first, content_alone)
+    best_metric = figures.get("ndcg@100", -1.0)
+    if figures and on_epoch is not None:
+        on_epoch(0, figures, first)
     return _run(engine, first, best_metric, epochs, rows.n_users, validation, on_epoch)
 
 

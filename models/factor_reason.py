@@ -4,11 +4,12 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Int
 
+from models.elsa_content import ContentELSA
 from models.factor_baseline import BPR, IALS
 
 
 def explain_factors(
-    model: IALS | BPR, X: sp.csr_array, items: Int[np.ndarray, "batch k"]
+    model: IALS | BPR | ContentELSA, X: sp.csr_array, items: Int[np.ndarray, "batch k"]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the seen item that contributes most to every listed item, and its share.
 

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 
 from models.compressed_elsa import CompressedELSA
 from models.elsa import ELSA
+from models.elsa_content import ContentELSA
 from models.explanation import explain, explain_sparse
 from models.factor_baseline import BPR, IALS
 from models.factor_reason import explain_factors
@@ -20,7 +21,15 @@ from models.ranking import Block, rank_items
 from models.topped_up import ToppedUp
 
 FittedModel = (
-    ELSA | CompressedELSA | ItemItem | SparseItemItem | IALS | BPR | Popularity | RandomModel
+    ELSA
+    | CompressedELSA
+    | ContentELSA
+    | ItemItem
+    | SparseItemItem
+    | IALS
+    | BPR
+    | Popularity
+    | RandomModel
 )
 
 
@@ -29,7 +38,7 @@ def item_vectors(model: FittedModel) -> Float[np.ndarray, "n_items n_factors"] |
     match model:
         case ELSA():
             return model.A
-        case IALS() | BPR() | CompressedELSA():
+        case IALS() | BPR() | CompressedELSA() | ContentELSA():
             return model.vectors
         case _:
             return None
@@ -89,11 +98,32 @@ def explain_lists(
             return explain_sparse(model.A, model.temper(X), items)
         case ItemItem() | SparseItemItem():
             return explain_item_item(model, X, items)
-        case IALS() | BPR():
+        case IALS() | BPR() | ContentELSA():
             return explain_factors(model, X, items)
         case _:
             nothing = np.full(items.shape, np.nan, dtype=np.float32)
             return np.full(items.shape, -1, dtype=np.int32), nothing
+
+
+def listable_items(
+    model: FittedModel, known: Bool[np.ndarray, " n_items"]
+) -> Bool[np.ndarray, " n_items"]:
+    """Return the items that the model itself may list: the known ones, or those with content.
+
+    Args:
+        model: over n_items.
+        known: items that somebody had in training.
+    """
+    if not isinstance(model, ContentELSA):
+        return known
+    return model.listable if model.mode == "decoder" else known & model.listable
+
+
+def readable_items(
+    model: FittedModel, known: Bool[np.ndarray, " n_items"]
+) -> Bool[np.ndarray, " n_items"]:
+    """Return the items of a history that tell the model something, likewise."""
+    return model.readable if isinstance(model, ContentELSA) else known
 
 
 def lowest_listed(model: FittedModel) -> float | None:
@@ -124,7 +154,7 @@ def laid_over(model: FittedModel, known: Bool[np.ndarray, " n_items"]) -> Fitted
     match model:
         case ELSA():
             return replace(model, A=_padded(model.A, known), counts=_longer(model.counts, known))
-        case CompressedELSA():
+        case CompressedELSA() | ContentELSA():
             return model.laid_over(known)
         case IALS() | BPR():
             return replace(model, decoder=_padded(model.decoder, known))

@@ -10,14 +10,17 @@ import numpy as np
 import scipy.sparse as sp
 
 from models.compressed_elsa import CompressedELSA
+from models.content_space import ContentSpace
 from models.elsa import ELSA
+from models.elsa_content import ContentELSA
+from models.elsa_content_gradient import Mode
 from models.factor_baseline import BPR, IALS
 from models.fitted_model import FittedModel
 from models.item_item import ItemItem, SparseItemItem
 from models.popularity import Popularity
 from models.random_model import RandomModel
 
-_CSR = ("indptr", "indices", "data")
+_CSR, _SPACE = ("indptr", "indices", "data"), "content_"
 
 
 class ModelArrays(NamedTuple):
@@ -38,6 +41,13 @@ def arrays_of(model: FittedModel) -> ModelArrays:
             tempering = np.array([model.alpha, model.beta])
             arrays = _parts(model.A, "factors") | {"tempering": tempering}
             return ModelArrays("compressed_elsa", arrays, {"n_factors": model.A.shape[1]})
+        case ContentELSA():
+            arrays = {"encoder": model.E, "decoder": model.D}
+            space = {} if model.space is None else model.space.arrays()
+            arrays |= {f"{_SPACE}{name}": array for name, array in space.items()}
+            return ModelArrays(
+                "elsa_content", arrays, {"lists_by_content": model.mode == "decoder"}
+            )
         case ItemItem():
             return ModelArrays("item_item", {"weights": model.B}, {})
         case SparseItemItem():
@@ -80,6 +90,15 @@ def model_of(
             alpha, beta = arrays["tempering"].tolist()
             A = _joined(arrays, "factors", len(counts), int(parameters["n_factors"]))
             return CompressedELSA(A, counts, alpha, beta)
+        case "elsa_content":
+            of_space = {
+                name.removeprefix(_SPACE): arrays[name]
+                for name in arrays
+                if name.startswith(_SPACE)
+            }
+            space = ContentSpace.from_arrays(of_space) if of_space else None
+            mode: Mode = "decoder" if parameters["lists_by_content"] else "encoder"
+            return ContentELSA(arrays["encoder"], arrays["decoder"], mode, space=space)
         case "item_item":
             return ItemItem(arrays["weights"])
         case "sparse_item_item":

@@ -1,7 +1,8 @@
 """Read the optional catalogue of items, refuse a broken one with a sentence."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -64,6 +65,39 @@ def read_catalogue(night: Night, only: Collection[str] | None = None) -> pl.Data
     check_table(catalogue_schema(id_type(items["item_id"]), only), items)
     logger.debug("catalogue: %d items", items.height)
     return items
+
+
+def read_numbers(night: Night, names: Sequence[str]) -> pl.DataFrame:
+    """Return item_id and further columns of the catalogue as Float64, null or nan if not known.
+
+    Args:
+        night: says where the files lie.
+        names: columns of the files, such as price.
+
+    Raises:
+        ContractViolationError: a file lacks a column, or it holds no finite numbers.
+    """
+    given = replace(_given(night), setting="model.numbers to columns that are there")
+    own = {"item_id": night.config.items.columns.item_id}
+    parts = [pl.DataFrame(schema={"item_id": pl.String(), **dict.fromkeys(names, pl.Float64())})]
+    for path in given.paths():
+        frame = given.read(path, own | {name: name for name in names}, ["item_id", *names])
+        ids = as_ids(frame["item_id"], own["item_id"], given.name(path))
+        numbers = [_finite(frame[name], given.name(path)) for name in names]
+        parts.append(pl.DataFrame([ids, *numbers]))
+    filled = [part for part in parts if part.height]
+    return pl.concat(filled) if filled else parts[0]
+
+
+def _finite(found: pl.Series, file: str) -> pl.Series:
+    numbers = found.cast(pl.Float64) if found.dtype.is_numeric() else None
+    if numbers is None or numbers.is_infinite().any():
+        got = found.dtype if numbers is None else "an infinite one"
+        raise ContractViolationError(
+            f"{file}: {found.name} must hold finite numbers, got {got}: convert the column, or "
+            "leave it out of model.numbers"
+        )
+    return numbers
 
 
 def catalogue_files(night: Night) -> list[Path]:

@@ -15,10 +15,10 @@ from tasks.lake import Night
 
 logger = logging.getLogger(__name__)
 N_DIMENSIONS = 128
-_TEXTS = ("title", "category", "text")
+TEXTS = ("title", "category", "text")
 _N_TERMS = 2**17  # terms share a column by chance; so no dictionary is held
-_N_FITTED = 65_536  # most items that topics are found from, evenly spread over the catalogue
-_BLOCK = 16_384  # items turned into vectors at once
+N_FITTED = 65_536  # most items that topics are found from, evenly spread over the catalogue
+BLOCK = 16_384  # items turned into vectors at once
 _LONGEST = 4_000  # letters of a text that are read
 # a word, or one letter of a script that writes no spaces (kana, Chinese)
 _WORD = re.compile(r"[^\W\u3040-\u30ff\u3400-\u9fff]+|[\u3040-\u30ff\u3400-\u9fff]")
@@ -43,10 +43,10 @@ def content_vectors(night: Night, item_ids: pl.Series, *, seed: int) -> ContentV
         seed: of the decomposition.
     """
     documents = _documents(night, item_ids)
-    fitted = documents.gather_every(max(-(-documents.height // _N_FITTED), 1))
+    fitted = documents.gather_every(max(-(-documents.height // N_FITTED), 1))
     if fitted.is_empty():
         return None
-    made_with = fit_text_vectors(_counts(fitted), n_dimensions=N_DIMENSIONS, seed=seed)
+    made_with = fit_text_vectors(term_counts(fitted), n_dimensions=N_DIMENSIONS, seed=seed)
     if made_with is None:
         return None
     V = np.zeros((len(item_ids), len(made_with.strength)), dtype=np.float32)
@@ -59,11 +59,11 @@ def content_vectors(night: Night, item_ids: pl.Series, *, seed: int) -> ContentV
 
 def _documents(night: Night, item_ids: pl.Series) -> pl.DataFrame:
     """Return item (index), title, category and text of the items that have any of them."""
-    found = read_catalogue(night, only=_TEXTS)
+    found = read_catalogue(night, only=TEXTS)
     items = pl.DataFrame({"item_id": item_ids, "item": np.arange(len(item_ids))})
     if found.is_empty():
         return items.clear()
-    told = pl.any_horizontal(pl.col(_TEXTS).str.contains(r"\w"))
+    told = pl.any_horizontal(pl.col(TEXTS).str.contains(r"\w"))
     listed = found.filter(told).with_columns(pl.col("item_id").cast(item_ids.dtype))
     return items.join(listed, on="item_id", maintain_order="left").drop("item_id")
 
@@ -71,18 +71,22 @@ def _documents(night: Night, item_ids: pl.Series) -> pl.DataFrame:
 def _vectors(
     documents: pl.DataFrame, made_with: TextVectors
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    for part in documents.iter_slices(_BLOCK):
-        yield part["item"].to_numpy(), *made_with.vectors(_counts(part))
+    for part in documents.iter_slices(BLOCK):
+        yield part["item"].to_numpy(), *made_with.vectors(term_counts(part))
 
 
-def _counts(documents: pl.DataFrame) -> sp.csr_array:
-    """Return how often every term is in every document, shape (n_documents, _N_TERMS)."""
+def term_counts(documents: pl.DataFrame) -> sp.csr_array:
+    """Return how often every term is in every document, shape (n_documents, _N_TERMS).
+
+    Args:
+        documents: title, category and text; any may be null.
+    """
     from sklearn.feature_extraction.text import HashingVectorizer  # takes a second to import
 
     hashing = HashingVectorizer(
         analyzer=_terms, n_features=_N_TERMS, alternate_sign=False, norm=None, dtype=np.float32
     )
-    return sp.csr_array(hashing.transform(documents.select(_TEXTS).iter_rows()))
+    return sp.csr_array(hashing.transform(documents.select(TEXTS).iter_rows()))
 
 
 def _terms(document: tuple[str | None, str | None, str | None]) -> list[str]:

@@ -1,28 +1,38 @@
 """Fits of the kinds that are trained by epochs which held-out users judge."""
 
+import functools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
-from data_contracts.model_config import CompressedELSAConfig, ELSAConfig, ModelConfig
+from data_contracts.model_config import (
+    CompressedELSAConfig,
+    ContentELSAConfig,
+    ELSAConfig,
+    ModelConfig,
+)
 from models.compressed_elsa import CompressedELSA, fit_compressed_elsa, kept_entries
 from models.compressed_elsa_engine import Kept
 from models.elsa import ELSA, fit_elsa, usual_batch_size, usual_rank
+from models.elsa_content import ContentELSA, fit_elsa_content
 from models.elsa_form import ELSAForm
 from models.elsa_state import TrainingState
 from models.fitted_model import FittedModel
 from tasks.checkpoint import ResumableState
 from tasks.fit_data import FitData
 
+_TOLD = ("cosine", "ndcg@100")
 OnEpoch = Callable[[int, dict[str, float], ResumableState | None], None]
 
 
 class EpochFit(NamedTuple):
     """How a fit by epochs is run, besides what the configuration of its kind says.
 
-    Called after an epoch, on_epoch gets its number (from 1), its figures, and the state to go on
-    from; None where a kind has no such state, so that a killed fit begins anew.
+    Called after an epoch, on_epoch gets its number (from 1, or 0 for a start that was judged), its
+    figures, and the state to go on from; None where a kind has no such state, so that a killed
+    fit begins anew.
     """
 
     n_epochs: int  # most passes
@@ -57,6 +67,8 @@ def fit_by_epochs(data: FitData, config: ModelConfig, how: EpochFit) -> FittedMo
             return _fit_elsa(data, config, how)
         case CompressedELSAConfig():
             return _fit_compressed_elsa(data, config, how)
+        case ContentELSAConfig():
+            return _fit_content_elsa(data, config, how)
         case _:
             raise TypeError(f"kind must have a fit by epochs, got {config.kind}")
 
@@ -88,6 +100,33 @@ def _fit_elsa(data: FitData, config: ELSAConfig, how: EpochFit) -> ELSA:
         on_epoch=how.on_epoch,
         resume=resume,
     )
+
+
+def _fit_content_elsa(data: FitData, config: ContentELSAConfig, how: EpochFit) -> ContentELSA:
+    """Fit without the held-out items until they say stop, then on all items for as long."""
+    if data.content is None:
+        raise TypeError(f"a model of kind {config.kind} must be given content of items, got none")
+
+    def told(epoch: int, metrics: dict[str, float], _model: ContentELSA) -> None:
+        if how.on_epoch is not None:
+            how.on_epoch(epoch, {each: metrics[each] for each in metrics if each in _TOLD}, None)
+
+    fit = functools.partial(
+        fit_elsa_content, content=data.content.rows, mode=config.mode, seed=how.seed,
+        batch_size=config.batch_size or usual_batch_size(data.X.shape[0]),
+        learning_rate=config.learning_rate, start=config.start, output=config.output,
+        unit_rows=config.unit_rows, gamma=config.gamma, device=how.device,
+    )  # fmt: skip
+    space = data.content.space
+    if data.items is None:
+        return replace(fit(data.X, n_epochs=how.n_epochs, on_epoch=told), space=space)
+    rows, question = data.items
+    model = fit(
+        rows, n_epochs=how.n_epochs, patience=config.patience, validation=question, on_epoch=told
+    )
+    if data.X is not rows:
+        model = replace(fit(data.X, n_epochs=model.best_epoch), best_epoch=model.best_epoch)
+    return replace(model, space=space)
 
 
 def _fit_compressed_elsa(

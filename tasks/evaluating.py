@@ -21,9 +21,10 @@ from models.model_arrays import arrays_of
 from models.ranking import FactorModel
 from tasks.checkpoint import ResumableState
 from tasks.device import choose_device
-from tasks.fit_data import FitData, hold_out_users
+from tasks.fit_data import FitData, ItemContent, hold_out
 from tasks.fitting import configured_epochs, fit_model
 from tasks.fixed_split import AskedRows, TrainRows, read_test, read_train
+from tasks.item_content import file_content
 from tasks.model_memory import refuse_large_model
 from tasks.tuning import prepare_search, run_search, tuned
 from tasks.validated_fit import find_best_epoch, log_epoch
@@ -48,7 +49,9 @@ class Choice(NamedTuple):
     seconds: float
 
 
-def evaluate_files(train: Path, test: Path, file: ModelFile, storage: Path) -> Evaluation:
+def evaluate_files(
+    train: Path, test: Path, file: ModelFile, storage: Path, *, items: Path | None = None
+) -> Evaluation:
     """Return the figures of a model that is chosen and fitted on one file and judged on another.
 
     Args:
@@ -56,6 +59,7 @@ def evaluate_files(train: Path, test: Path, file: ModelFile, storage: Path) -> E
         test: the same, of what is asked.
         file: the model, and the search for its best form if there is one.
         storage: SQLite file in which the search is kept.
+        items: Parquet file of a catalogue, for a model that learns with content of items.
 
     Raises:
         ConfigError: a file is missing, or the settings do not fit.
@@ -66,9 +70,11 @@ def evaluate_files(train: Path, test: Path, file: ModelFile, storage: Path) -> E
     asked = read_test(test, rows)  # before the fit: its faults would be found hours later
     device = choose_device(file.training.device)
     refuse_large_model(file.model, rows.X.shape[1], file.training_config)
-    choice = choose_model(rows.X, file, storage, device=device)
+    content = file_content(items, file.model, rows.item_ids, seed=file.seed)
+    choice = choose_model(rows.X, file, storage, device=device, content=content)
     started = time.monotonic()
-    model = _fit(rows.X, choice, seed=file.seed, device=device)
+    data = FitData(rows.X, None, content)
+    model = _fit(data, choice, seed=file.seed, device=device)
     seconds = time.monotonic() - started
     ranked = topped_up(model, np.bincount(rows.X.indices, minlength=rows.X.shape[1]))
     estimates = estimate(
@@ -82,8 +88,15 @@ def evaluate_files(train: Path, test: Path, file: ModelFile, storage: Path) -> E
     )  # fmt: skip
 
 
-def choose_model(X: sp.csr_array, file: ModelFile, storage: Path, *, device: str) -> Choice:
-    """Return hyper-parameters and number of epochs, chosen on users held out of X.
+def choose_model(
+    X: sp.csr_array,
+    file: ModelFile,
+    storage: Path,
+    *,
+    device: str,
+    content: ItemContent | None = None,
+) -> Choice:
+    """Return hyper-parameters and number of epochs, chosen on users, or items, held out of X.
 
     Raises:
         ConfigError: there is nothing to search for this kind of model.
@@ -91,7 +104,7 @@ def choose_model(X: sp.csr_array, file: ModelFile, storage: Path, *, device: str
     """
     started = time.monotonic()
     if file.tune is not None and file.tune.n_trials > 0:
-        tuning = run_search(prepare_search(X, file, storage, device=device))
+        tuning = run_search(prepare_search(X, file, storage, device=device, content=content))
         return Choice(
             tuned(file.model, tuning.best_params), tuning.best_epoch, tuning.best_value,
             tuning.validation_users, tuning.best_params, len(tuning.trials), tuning.study,
@@ -99,24 +112,24 @@ def choose_model(X: sp.csr_array, file: ModelFile, storage: Path, *, device: str
         )  # fmt: skip
     if not file.model.stops_early:  # nothing is left to choose
         return Choice(file.model, configured_epochs(file.model), None, 0, {}, 0, None, 0.0)
-    data = hold_out_users(
-        X, file.training_config, fold_in_share=file.evaluation.fold_in_share, seed=file.seed
-    )
-    if data.validation is None:
+    data = hold_out(
+        X, file.model, file.training_config, fold_in_share=file.evaluation.fold_in_share,
+        seed=file.seed, content=content,
+    )  # fmt: skip
+    if not data.n_judges:
         logger.warning("nobody can be held out of %d users: all epochs are run", X.shape[0])
         return Choice(file.model, configured_epochs(file.model), None, 0, {}, 0, None, 0.0)
     best = find_best_epoch(data, file.model, seed=file.seed, device=device, label="validation")
-    n_users = data.validation[0].shape[0]
     seconds = time.monotonic() - started
-    return Choice(file.model, best.n_epochs, best.ndcg, n_users, {}, 0, None, seconds)
+    return Choice(file.model, best.n_epochs, best.ndcg, data.n_judges, {}, 0, None, seconds)
 
 
-def _fit(X: sp.csr_array, choice: Choice, *, seed: int, device: str) -> FittedModel:
+def _fit(data: FitData, choice: Choice, *, seed: int, device: str) -> FittedModel:
     def on_epoch(epoch: int, metrics: dict[str, float], _state: ResumableState | None) -> None:
         log_epoch("all rows", epoch, choice.n_epochs, metrics)
 
     return fit_model(
-        FitData(X, None), choice.model, n_epochs=choice.n_epochs, seed=seed, device=device,
+        data, choice.model, n_epochs=choice.n_epochs, seed=seed, device=device,
         on_epoch=on_epoch,
     )  # fmt: skip
 
@@ -155,7 +168,8 @@ def _chosen(choice: Choice) -> str:
     if not searched and not epochs:
         return "nothing was chosen, the model stands as it is configured"
     if choice.validation_users:
-        chosen = f"nDCG@100 of {choice.validation_users} users held out of train chose"
+        stop = "users who are asked for items" if choice.model.kind == "elsa_content" else "users"
+        chosen = f"nDCG@100 of {choice.validation_users} {stop} held out of train chose"
     else:
         chosen = "nobody could be held out of train; the configuration gives"
     what = ["hyper-parameters"] * searched + ["number of epochs"] * epochs

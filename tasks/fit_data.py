@@ -1,19 +1,100 @@
 """What a fit learns from, and what stops it early."""
 
+import logging
 from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 
 from data_contracts.config import TrainingConfig
+from data_contracts.model_config import ContentELSAConfig, ModelConfig
+from models.content_space import ContentSpace
+from models.elsa_content_split import ItemQuestion, draw_items, hold_out_items
 from models.fold_in import fold_in_split
+
+logger = logging.getLogger(__name__)
+
+
+class ItemContent(NamedTuple):
+    """Content of the items that a model is fitted on, and what makes that of later ones."""
+
+    rows: np.ndarray  # (n_items, n_dimensions) float32, unit rows, zero where nothing is known
+    space: ContentSpace
+
+
+class ItemsHeldOut(NamedTuple):
+    """Rows without some items, and what is asked of these."""
+
+    X: sp.csr_array
+    question: ItemQuestion
 
 
 class FitData(NamedTuple):
-    """Rows to fit, and held-out users as (fold-in, target) for early stopping."""
+    """Rows to fit, and held-out users as (fold-in, target) for early stopping.
+
+    A model that learns with content of items is stopped by held-out items instead.
+    """
 
     X: sp.csr_array
     validation: tuple[sp.csr_array, sp.csr_array] | None
+    content: ItemContent | None = None
+    items: ItemsHeldOut | None = None
+
+    @property
+    def n_judges(self) -> int:
+        """Users who stop the fit early; 0 if nobody does."""
+        if self.items is not None:
+            return len(self.items.question.users)
+        return 0 if self.validation is None else self.validation[0].shape[0]
+
+    @property
+    def searched(self) -> "FitData":
+        """The same where only the number of epochs is asked for, not the model."""
+        return self if self.items is None else self._replace(X=self.items.X)
+
+
+def hold_out(
+    X: sp.csr_array,
+    config: ModelConfig,
+    training: TrainingConfig,
+    *,
+    fold_in_share: float,
+    seed: int,
+    content: ItemContent | None = None,
+) -> FitData:
+    """Return the rows to fit a model on, and what stops it early: held-out users, or items.
+
+    Args:
+        X: rows, shape (n_users, n_items).
+        config: the model.
+        training: how many users are held out, or may judge held-out items.
+        fold_in_share: share of a held-out user's items that is shown.
+        seed: who is held out.
+        content: of the items, for a model that learns with it.
+    """
+    if isinstance(config, ContentELSAConfig) and content is not None:
+        share, most = config.items_held_out, training.max_validation_users
+        return FitData(X, None, content, _items_held_out(X, content, share, most, seed))
+    return hold_out_users(X, training, fold_in_share=fold_in_share, seed=seed)
+
+
+def _items_held_out(
+    X: sp.csr_array, content: ItemContent, share: float, most: int, seed: int
+) -> ItemsHeldOut | None:
+    try:
+        described = np.asarray(content.rows.any(axis=1))
+        items = draw_items(X, share=share, seed=seed, among=described)
+        kept, question = hold_out_items(X, items)
+    except ValueError as error:  # so few that nobody can be asked
+        logger.warning("no item is held out, all epochs are run: %s", error)
+        return None
+    if len(question.users) <= most:
+        return ItemsHeldOut(kept, question)
+    rng = np.random.default_rng(seed)
+    drawn = np.sort(rng.choice(len(question.users), most, replace=False))
+    fold_in, target = question.fold_in[drawn], question.target[drawn]
+    fewer = ItemQuestion(fold_in, target, question.eligible, question.users[drawn])
+    return ItemsHeldOut(kept, fewer)
 
 
 def hold_out_users(

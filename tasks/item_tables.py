@@ -55,12 +55,13 @@ def write_similar_items(
 def _neighbours(
     champion: Contender, content: ContentVectors | None, available: np.ndarray, n_similar: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, str]]:
-    likened = champion.known & likens_items(champion.model)
-    known = np.flatnonzero(likened)
-    for block, items, scores in rank_neighbours(
-        champion.model, k=n_similar, eligible=available & champion.known, sources=known
-    ):
-        yield known[block], items, scores, "model"
+    likened = champion.listable & likens_items(champion.model)
+    for source, those in (("model", champion.known), ("content", ~champion.known)):
+        sources = np.flatnonzero(likened & those)
+        for block, items, scores in rank_neighbours(
+            champion.model, k=n_similar, eligible=available & champion.listable, sources=sources
+        ):
+            yield sources[block], items, scores, source
     if content is None:
         return
     new = np.flatnonzero(content.known & ~likened)
@@ -80,7 +81,7 @@ def write_item_embeddings(
         A = np.empty((len(item_ids), 1), dtype=np.float32)  # an empty table needs a width
         known = np.empty(0, dtype=np.int64)
     else:
-        known = np.flatnonzero(champion.known)
+        known = np.flatnonzero(champion.comparable)
     schema = item_embeddings_schema(id_type(item_ids), A.shape[1])
     with TableWriter(path, schema) as writer:
         for start in range(0, len(known), _BLOCK):

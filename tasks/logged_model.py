@@ -114,7 +114,7 @@ def write_embeddings(folder: Path, saved: SavedModel, item_ids: pl.Series) -> bo
     if vectors is None:
         return False
     folder.mkdir(parents=True)
-    known = np.flatnonzero(saved.counts > 0)
+    known = np.flatnonzero((saved.counts > 0) & vectors.any(axis=1))
     A = vectors[known]
     known_ids = item_ids[known]
     columns = {

@@ -39,6 +39,7 @@ class Ranked(NamedTuple):
     because: np.ndarray  # (n_users, n) int32
     share: np.ndarray  # (n_users, n) float32
     reason: np.ndarray  # (n_users,) int8, places in SHORT_REASONS
+    own: np.ndarray  # (n_users,) places that the model filled, by content too
 
 
 class Block(NamedTuple):
@@ -98,7 +99,9 @@ class Ranker:
                 self._fall_back(tier, block, lists)
         listed = np.where(source == MODEL, items, -1)
         because, share = explain_lists(self.champion.model, block.X, listed)
-        return Ranked(items, scores, source, because, share, lists.short_reasons())
+        own = (listed >= 0).sum(axis=1)
+        source[(listed >= 0) & ~self.champion.known[listed]] = CONTENT  # nobody has met them
+        return Ranked(items, scores, source, because, share, lists.short_reasons(), own)
 
     @property
     def _depth(self) -> int:
@@ -133,7 +136,7 @@ class Ranker:
         return bool((self.rules.caps < self.rules.surface.n_top).any())
 
     def _by_model(self, block: Block, k: int) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-        eligible = self.rules.eligible & self.champion.known
+        eligible = self.rules.eligible & self.champion.listable
         return self._ranked(
             self.champion.model, block, eligible, k, boost=self.rules.boost,
             min_score=self._min_score, device=self.device,

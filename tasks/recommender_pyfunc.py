@@ -35,8 +35,8 @@ class Recommender(PythonModel):
         arrays = {
             name: np.load(path, mmap_mode="r", allow_pickle=False) for name, path in files.items()
         }
-        self.known = arrays["counts"] > 0
         form = told["form"]
+        self.read, self.listed = _masks(form, arrays, told["parameters"])
         self.scores: Scores = FORMS[form](arrays, told["parameters"])
         # a sparse model says nothing of items without an entry
         self.above = 0.0 if form == "sparse_item_item" else -np.inf
@@ -61,12 +61,12 @@ class Recommender(PythonModel):
     def _recommend(self, history: list[str | int], n: int) -> dict[str, list[Any]]:
         listed = {self.index[item_id] for item_id in history if item_id in self.index}
         seen = np.array(sorted(listed), dtype=np.int64)
-        seen = seen[self.known[seen]]  # what nobody had in training says nothing
+        seen = seen[self.read[seen]]  # what nobody had in training says nothing
         if not len(seen):
             return {"item_ids": [], "scores": []}
         scores = self.scores(seen)
         scores[seen] = -np.inf
-        scores[~self.known] = -np.inf
+        scores[~self.listed] = -np.inf
         order = np.lexsort((np.arange(len(scores)), -scores))[:n]
         order = order[scores[order] > self.above]
         return {
@@ -86,6 +86,17 @@ def elsa(arrays: Arrays, _parameters: dict[str, float]) -> Scores:
         weighed = A[seen] * input_scale[seen, None]
         user = weighed.sum(axis=0, dtype=np.float32)
         return _products(lambda rows: A[rows] * output_scale[rows, None], len(A), user)
+
+    return scores
+
+
+def elsa_content(arrays: Arrays, _parameters: dict[str, float]) -> Scores:
+    """Score as ELSA with item information: another side reads items than lists them."""
+    E, D = arrays["encoder"], arrays["decoder"]
+
+    def scores(seen: np.ndarray) -> np.ndarray:
+        user = E[seen].sum(axis=0, dtype=np.float32)
+        return _products(lambda rows: D[rows], len(D), user)
 
     return scores
 
@@ -194,6 +205,7 @@ def at_random(arrays: Arrays, parameters: dict[str, float]) -> Scores:
 FORMS: dict[str, Callable[[Arrays, dict[str, float]], Scores]] = {
     "elsa": elsa,
     "compressed_elsa": compressed_elsa,
+    "elsa_content": elsa_content,
     "item_item": item_item,
     "sparse_item_item": sparse_item_item,
     "ials": ials,
@@ -201,6 +213,21 @@ FORMS: dict[str, Callable[[Arrays, dict[str, float]], Scores]] = {
     "popularity": popularity,
     "random": at_random,
 }
+
+
+def _masks(
+    form: str, arrays: Arrays, parameters: dict[str, float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Items that are read from a history, and items that are listed: those that somebody had.
+
+    With item information also those that are known by their content, on the side that is given.
+    """
+    known = arrays["counts"] > 0
+    if form != "elsa_content":
+        return known, known
+    read, listed = (np.asarray(arrays[side].any(axis=1)) for side in ("encoder", "decoder"))
+    by_content = bool(parameters["lists_by_content"])
+    return (known & read, listed) if by_content else (read, known & listed)
 
 
 def _products(rows_of: Callable[[slice], np.ndarray], n_items: int, user: np.ndarray) -> np.ndarray:

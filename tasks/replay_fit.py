@@ -7,8 +7,9 @@ from pathlib import Path
 from data_contracts.manifests import MatrixManifest, TrainManifest
 from tasks.checkpoint import ResumableState
 from tasks.device import choose_device
-from tasks.fit_data import hold_out_users
+from tasks.fit_data import hold_out
 from tasks.fitting import configured_epochs, fit_model, judged_fit
+from tasks.item_content import content_inputs, night_content
 from tasks.lake import Night
 from tasks.model_memory import refuse_large_model
 from tasks.row_values import training_rows
@@ -31,6 +32,7 @@ def fit_replayed(night: Night, matrices: MatrixManifest, seed: int) -> TrainMani
         "model": night.config.model.model_dump(mode="json"),
         "training": night.config.training.model_dump(mode="json"),
         "seed": seed, "device": device, "start": warm_version(night),
+        **content_inputs(night),
     }  # fmt: skip
     work = functools.partial(_fit, night, matrices, device, seed)
     return run_step(night, "train", TrainManifest, settings=settings, inputs=[matrices], work=work)
@@ -44,7 +46,10 @@ def _fit(
     refuse_large_model(config.model, matrices.n_items, config.training)
     n_epochs = configured_epochs(config.model)
     rows = training_rows(night, matrices)
-    data = hold_out_users(rows, config.training, fold_in_share=share, seed=seed)
+    data = hold_out(
+        rows, config.model, config.training, fold_in_share=share, seed=seed,
+        content=night_content(night, matrices),
+    )  # fmt: skip
 
     def on_epoch(epoch: int, metrics: dict[str, float], _state: ResumableState | None) -> None:
         nonlocal best

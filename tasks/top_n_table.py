@@ -16,8 +16,6 @@ from tasks.stamp import Stamp
 from tasks.table_file import TableWriter
 from tasks.tiers import SOURCES
 
-_MODEL = SOURCES.index("model")
-
 
 class ListsNote(Frozen):
     """Counts of what was written for one user shard."""
@@ -50,7 +48,7 @@ def write_lists(
             lists.write(list_rows(shard.users[block], ranked, ranker.item_ids, stamp))
             shorter.write(short_rows(shard.users[block], ranked, stamp))
             short += int((ranked.reason >= 0).sum())
-            fallbacks += int((~_is_of_model(ranked).any(axis=1)).sum())
+            fallbacks += int((ranked.own == 0).sum())
             rows_by += np.bincount(ranked.source[ranked.items >= 0], minlength=len(SOURCES))
     return ListsNote(
         rows=int(rows_by.sum()), users=len(shard.users), fallbacks=fallbacks, short=short,
@@ -94,10 +92,6 @@ def short_rows(users: pl.Series, ranked: Ranked, stamp: Stamp) -> pl.DataFrame:
             "short_reason": _words(SHORT_REASONS, ranked.reason[short]),
         }
     ).with_columns(stamp.columns())
-
-
-def _is_of_model(ranked: Ranked) -> np.ndarray:
-    return (ranked.items >= 0) & (ranked.source == _MODEL)
 
 
 def _words(words: tuple[str, ...], codes: np.ndarray) -> pl.Series:

@@ -16,8 +16,9 @@ from data_contracts.manifests import MatrixManifest, TrainManifest
 from tasks.checkpoint import ResumableState, load_checkpoint, save_checkpoint
 from tasks.device import choose_device
 from tasks.epoch_fit import state_class
-from tasks.fit_data import FitData, hold_out_users
+from tasks.fit_data import FitData, hold_out
 from tasks.fitting import configured_epochs, fit_model, judged_fit
+from tasks.item_content import content_inputs, night_content
 from tasks.lake import Night
 from tasks.lineage import log_fitted
 from tasks.model_memory import refuse_large_model
@@ -43,7 +44,7 @@ def train_model(night: Night, matrices: MatrixManifest) -> TrainManifest:
         "seed": config.seed,
         "registry": config.mlflow.model_dump(),
         "start": warm_version(night),
-    }
+    } | content_inputs(night)
     work = functools.partial(_train, night, matrices, device)
     return run_step(night, "train", TrainManifest, settings=settings, inputs=[matrices], work=work)
 
@@ -57,9 +58,10 @@ def _train(
     with training_run(config, night.run_date, key) as run:
         _log_parameters(night, matrices, device)
         log_fitted(MlflowClient(), run.info.run_id, night, matrices)
-        data = hold_out_users(
-            training_rows(night, matrices), config.training,
-            fold_in_share=config.evaluation.fold_in_share, seed=config.seed,
+        content = night_content(night, matrices)
+        data = hold_out(
+            training_rows(night, matrices), config.model, config.training,
+            fold_in_share=config.evaluation.fold_in_share, seed=config.seed, content=content,
         )  # fmt: skip
         warm = warm_factors(night, matrices)
         fit = functools.partial(
@@ -70,7 +72,7 @@ def _train(
             names=(JUDGED,) if config.training.refit else (JUDGED, FINAL),
         )  # fmt: skip
         if config.training.refit:
-            everything = FitData(all_rows(night, matrices), None)
+            everything = FitData(all_rows(night, matrices), None, content)
             fit(everything, checkpoints / FINAL, n_epochs=n_epochs, names=(FINAL,))
         seconds = round(time.monotonic() - started, 2)
         manifest = TrainManifest(

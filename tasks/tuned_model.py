@@ -12,7 +12,9 @@ from data_contracts.model_file import ModelFile, model_file_of
 from data_contracts.tuning_result import Tuning
 from tasks.device import choose_device
 from tasks.files import write_text
+from tasks.fit_data import ItemContent
 from tasks.fixed_split import read_train
+from tasks.item_content import file_content, night_content
 from tasks.lake import Night
 from tasks.matrix import finished_matrices
 from tasks.row_values import training_rows
@@ -22,7 +24,13 @@ logger = logging.getLogger(__name__)
 
 
 def tune_file(
-    train: Path, file: ModelFile, storage: Path, *, mlflow_uri: str | None, out: Path | None
+    train: Path,
+    file: ModelFile,
+    storage: Path,
+    *,
+    mlflow_uri: str | None,
+    out: Path | None,
+    items: Path | None = None,
 ) -> Tuning:
     """Return the best model for the rows of a Parquet file with user_id and item_id.
 
@@ -32,13 +40,16 @@ def tune_file(
         storage: SQLite file in which the search is kept.
         mlflow_uri: an MLflow server or database in which trials are logged, if any.
         out: a model file to write, if any.
+        items: Parquet file of a catalogue, for a model that learns with content of items.
 
     Raises:
         ConfigError: the file is missing, or the settings do not fit.
         ContractViolationError: the file is not as it must be.
         TooLittleDataError: the file is empty, or there is nobody to validate on.
     """
-    search = _prepare(read_train(train).X, file, storage)
+    rows = read_train(train)
+    content = file_content(items, file.model, rows.item_ids, seed=file.seed)
+    search = _prepare(rows.X, file, storage, content)
     logged = None if mlflow_uri is None else MLflowConfig(tracking_uri=mlflow_uri)
     return _tune(search, None if logged is None else NightlyConfig(mlflow=logged), out)
 
@@ -59,14 +70,17 @@ def tune_lake(night: Night, *, out: Path | None) -> Tuning:
         raise HoarfrostError(
             f"{error}: make them with 'hoarfrost run --date {night.run_date}'"
         ) from error
-    folder = night.state / "tuning"
-    search = _prepare(training_rows(night, matrices), model_file_of(night.config), folder)
+    folder, content = night.state / "tuning", night_content(night, matrices)
+    search = _prepare(training_rows(night, matrices), model_file_of(night.config), folder, content)
     kept = dataclasses.replace(search, storage=folder / f"{search.name}.db")
     return _tune(kept, night.config, out)
 
 
-def _prepare(X: sp.csr_array, file: ModelFile, storage: Path) -> Search:
-    return prepare_search(X, file, storage, device=choose_device(file.training.device))
+def _prepare(
+    X: sp.csr_array, file: ModelFile, storage: Path, content: ItemContent | None
+) -> Search:
+    device = choose_device(file.training.device)
+    return prepare_search(X, file, storage, device=device, content=content)
 
 
 def _tune(search: Search, mlflow: NightlyConfig | None, out: Path | None) -> Tuning:

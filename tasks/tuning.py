@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 import scipy.sparse as sp
 import torch
@@ -29,7 +30,7 @@ from data_contracts.model_file import ModelFile, model_file_text
 from data_contracts.tuning import Choices, Parameter, Space, TuneConfig, takes_integers
 from data_contracts.tuning_result import Trial, Tuning
 from tasks.files import digest
-from tasks.fit_data import FitData, hold_out_users
+from tasks.fit_data import FitData, ItemContent, hold_out
 from tasks.lock import study_lock
 from tasks.model_memory import refuse_large_model
 from tasks.search_log import SearchLog
@@ -58,7 +59,14 @@ class Search:
         return self.tune.space[self.file.model.kind]
 
 
-def prepare_search(X: sp.csr_array, file: ModelFile, storage: Path, *, device: str) -> Search:
+def prepare_search(
+    X: sp.csr_array,
+    file: ModelFile,
+    storage: Path,
+    *,
+    device: str,
+    content: ItemContent | None = None,
+) -> Search:
     """Return the search that a model file asks for on training rows.
 
     Raises:
@@ -69,16 +77,17 @@ def prepare_search(X: sp.csr_array, file: ModelFile, storage: Path, *, device: s
     if not tune.space.get(kind):
         raise ConfigError(f"tune.space must say what to try for the model: add [tune.space.{kind}]")
     refuse_large_model(file.model, X.shape[1], file.training_config)
-    data = hold_out_users(
-        X, file.training_config, fold_in_share=file.evaluation.fold_in_share, seed=file.seed
-    )
-    if data.validation is None:
+    data = hold_out(
+        X, file.model, file.training_config, fold_in_share=file.evaluation.fold_in_share,
+        seed=file.seed, content=content,
+    )  # fmt: skip
+    if not data.n_judges:
         raise TooLittleDataError(
             f"a search needs users to validate on: {X.shape[0]} users and training."
             f"validation_share {file.training.validation_share} leave none; give it more of either"
         )
     settings = {
-        "data": _digest(X),
+        "data": _digest(X) if content is None else _digest(X, content.rows),
         "model": file.model.model_dump(),
         "training": file.training.model_dump(exclude={"device"}),
         "evaluation": file.evaluation.model_dump(),
@@ -89,9 +98,9 @@ def prepare_search(X: sp.csr_array, file: ModelFile, storage: Path, *, device: s
     return Search(data, file, tune, f"{kind}-{digest(settings)[:16]}", storage, device)
 
 
-def _digest(X: sp.csr_array) -> str:
+def _digest(X: sp.csr_array, *more: np.ndarray) -> str:
     digester = hashlib.sha256(str(X.shape).encode())
-    for array in (X.indptr.astype("int64"), X.indices.astype("int64"), X.data):
+    for array in (X.indptr.astype("int64"), X.indices.astype("int64"), X.data, *more):
         digester.update(array.tobytes())
     return digester.hexdigest()
 
@@ -231,17 +240,13 @@ def _result(study: optuna.Study, search: Search, n_new: int, seconds: float) -> 
     configured = next((trial.value for trial in trials if trial.configured), None)
     return Tuning(
         study=search.name, storage=str(search.storage), kind=search.file.model.kind, metric=METRIC,
-        validation_users=_n_validation_users(search.data), n_new_trials=n_new,
+        validation_users=search.data.n_judges, n_new_trials=n_new,
         configured_value=configured, best_value=best.value or 0.0, best_epoch=best.best_epoch or 0,
         best_params=best.params, seconds=round(seconds, 2), device=search.device, trials=trials,
         model_file=model_file_text(
             search.file.model_copy(update={"model": tuned(search.file.model, best.params)})
         ), out=None,
     )  # fmt: skip
-
-
-def _n_validation_users(data: FitData) -> int:
-    return 0 if data.validation is None else data.validation[0].shape[0]
 
 
 def _trial(number: int, trial: FrozenTrial) -> Trial:

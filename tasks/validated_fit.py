@@ -41,7 +41,7 @@ def find_best_epoch(
         on_metrics: called after every epoch with its number and figures; what it raises ends
             the fit. Once, with number 0, for a model that does not stop early.
     """
-    best, n_epochs = BestEpoch(0, None), configured_epochs(config)
+    best, n_epochs, data = BestEpoch(0, None), configured_epochs(config), data.searched
 
     def on_epoch(epoch: int, metrics: dict[str, float], _state: ResumableState | None) -> None:
         nonlocal best
@@ -60,7 +60,7 @@ def find_best_epoch(
             if on_metrics is not None:
                 on_metrics(0, {METRIC: fit.ndcg})
         return BestEpoch(fit.n_epochs, fit.ndcg)
-    if data.validation is not None and best.n_epochs == n_epochs:
+    if data.n_judges and best.n_epochs == n_epochs:
         logger.info("%s: the last epoch was best: more of them (n_epochs) may be better", label)
     return best
 

@@ -128,7 +128,7 @@ def compared(*, fields: str, n_dimensions: int, n_epochs: int, seed: int) -> dic
         "fields": fields, "dimensions": content.shape[1], "users": len(plain),
         "cold_items": int(asked.eligible.sum()),
         "validation": {"content": round(float(recall(ContentModel(content), validation).mean()), 4),
-                       "epochs": tried, "chosen": chosen},
+                       "epochs": tried[1:], "chosen": chosen},
         "recall@20": {"content": round(float(plain.mean()), 4),
                       "E_D": round(float(learnt.mean()), 4)},
         **intervals(plain, learnt),

@@ -17,7 +17,7 @@ from tasks.table_file import check_table
 from tests.tiny_night import run_night, tiny_shop
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
-WITH_VECTORS = {"elsa", "compressed_elsa", "ials", "bpr"}
+WITH_VECTORS = {"elsa", "compressed_elsa", "elsa_content", "ials", "bpr"}
 WITHOUT_TASTE = {"popularity", "random"}
 SMALL = {
     "elsa": {"n_factors": 8, "n_epochs": 2}, "ials": {"n_factors": 8}, "bpr": {"n_factors": 8},

@@ -39,6 +39,7 @@ SMALL = {
     "elsa": {"n_factors": 8, "n_epochs": 2}, "ials": {"n_factors": 8, "n_epochs": 3},
     "bpr": {"n_factors": 8, "n_epochs": 5}, "sansa": {"density": 0.2},
     "item_knn": {"n_neighbours": 10},
+    "elsa_content": {"start": "xavier", "learning_rate": 0.05, "n_epochs": 3},
     "compressed_elsa": {"n_factors": 16, "n_nonzeros": 4, "n_stages": 3, "n_epochs": 2},
 }  # fmt: skip
 
@@ -109,7 +110,7 @@ def check_files(night, kind):
 def listed(found, X):
     """Lists of what the model itself recommends, as the tables take them."""
     lowest = lowest_listed(found.model)
-    blocks = rank_users(found.model, X, seen=X, eligible=found.known, k=10, min_score=lowest)
+    blocks = rank_users(found.model, X, seen=X, eligible=found.listable, k=10, min_score=lowest)
     _, items, scores = zip(*blocks, strict=True)
     return np.concatenate(items), np.concatenate(scores)
 

@@ -123,6 +123,7 @@ def test_padding_and_unfounded_reasons_are_left_out():
         because=np.array([[2, 2, -1], [-1, -1, -1]], np.int32),
         share=np.array([[0.75, np.nan, 0.0], [0.0] * 3], np.float32),
         reason=np.array([4, 0], np.int8),
+        own=np.array([2, 0]),
     )
     frame = list_rows(USERS.head(2), ranked, ITEMS, STAMP)
     columns = ["user_id", "rank", "item_id", "because_item_id", "because_share", "short_reason"]
