@@ -112,6 +112,28 @@ def bootstrap_means(
     return Estimates(mean, error, low, high, n)
 
 
+def resampled_means(
+    values: Float[np.ndarray, "n_users n_columns"], *, n_resamples: int, seed: int
+) -> Float[np.ndarray, "n_resamples n_columns"]:
+    """Return the means of every column in every resample of the users, those of bootstrap_means.
+
+    For figures that are not means themselves, but made of some.
+
+    Args:
+        values: finite, at least one row.
+        n_resamples: number of resamples of the users.
+        seed: which resamples.
+
+    Raises:
+        ValueError: there are no users, or a value is not finite.
+    """
+    if not len(values) or not np.isfinite(values).all():
+        raise ValueError(f"values must be finite and of at least one user, got {len(values)} rows")
+    filled = values.astype(np.float64)
+    rng = np.random.default_rng(seed)
+    return _resampled(filled, np.ones(filled.shape, bool), n_resamples, rng)
+
+
 def estimate_all(
     values: PerUser, *, n_resamples: int, confidence: float, seed: int
 ) -> dict[str, Estimate]:

@@ -150,8 +150,8 @@ def _read(path: Path, consumes: Consumed) -> tuple[pl.DataFrame, int]:
     columns = [_ids(path, raw[name]) for name in PAIR]
     columns += [_number(path, raw[name]) for name in (*more, *later)]
     pairs = pl.DataFrame(columns)
-    types = (id_type(pairs[name]) for name in PAIR)
-    check_table(fixed_split_schema(str(path), *types, more=(*more, *later)), pairs)
+    user_type, item_type = (id_type(pairs[name]) for name in PAIR)
+    check_table(fixed_split_schema(str(path), user_type, item_type, (*more, *later)), pairs)
     last = pairs.sort([*later, *more]) if more else pairs
     unique = last.unique(PAIR, keep="last" if more else "any", maintain_order=bool(more))
     return unique, pairs.height - unique.height
