@@ -16,6 +16,7 @@ class CompareJob(Frozen):
     storage: str  # SQLite file of its search
     file: ModelFile
     key: str  # of everything its figures depend on
+    items: str | None = None  # catalogue of a model that learns with content of items
 
 
 class FitProblem(Frozen):
@@ -36,6 +37,7 @@ class ModelFit(Frozen):
     best_epoch: int  # epochs of the final fit; 0 for a closed form
     validation_users: int  # held out of train; 0 where nothing was left to choose
     validation_ndcg: float | None  # nDCG@100
+    validation_rmse: float | None = None  # of a model of ratings, in place of it
     search_seconds: float  # all that chose the model
     train_seconds: float  # the final fit only
     rank_seconds: float  # lists of 100 for all judged users

@@ -38,6 +38,11 @@ class KindConfig(Frozen):
     stops_early: ClassVar[bool] = False  # it is trained by epochs that held-out users judge
     has_vectors: ClassVar[bool] = False  # of items
 
+    @property
+    def validated_by(self) -> Literal["ndcg@100", "rmse"]:
+        """The metric by which held-out users, or held-out ratings, judge a fit."""
+        return "rmse" if self.consumes == "ratings" else "ndcg@100"
+
 
 class ELSAConfig(KindConfig):
     """ELSA (Vančura et al., RecSys 2022), a linear shallow autoencoder."""
@@ -247,6 +252,26 @@ class RandomConfig(KindConfig):
     """Which model."""
 
 
+class RatingMeanConfig(KindConfig):
+    """The mean of all ratings for everything: the floor of models of ratings."""
+
+    consumes: ClassVar[Consumed] = "ratings"
+    kind: Literal["rating_mean"] = "rating_mean"
+    """Which model."""
+
+
+class RatingBiasConfig(KindConfig):
+    """Mean, item bias and user bias (Koren, TKDD 2010): what models of ratings must beat."""
+
+    consumes: ClassVar[Consumed] = "ratings"
+    kind: Literal["rating_bias"] = "rating_bias"
+    """Which model."""
+    item_l2: PositiveFloat = 25.0
+    """Ratings without a bias that an item is taken to have besides its own."""
+    user_l2: PositiveFloat = 10.0
+    """Likewise a user."""
+
+
 def _kind_of(value: object) -> str | None:
     kind = value.get("kind", "elsa") if isinstance(value, Mapping) else getattr(value, "kind", None)
     return kind if isinstance(kind, str) else None
@@ -267,6 +292,8 @@ _Kinds = (
     | Annotated[BPRConfig, Tag("bpr")]
     | Annotated[PopularityConfig, Tag("popularity")]
     | Annotated[RandomConfig, Tag("random")]
+    | Annotated[RatingMeanConfig, Tag("rating_mean")]
+    | Annotated[RatingBiasConfig, Tag("rating_bias")]
 )
 
 
@@ -279,6 +306,11 @@ def model_kinds() -> dict[str, type[KindConfig]]:
 def consumed_by(kind: str) -> Consumed:
     """Return what the rows of a kind of model hold; weights for a kind that is not known here."""
     return model_kinds().get(kind, KindConfig).consumes
+
+
+def needs_content(model: KindConfig) -> bool:
+    """Tell whether a model learns with content of items, and nothing in its keys names it."""
+    return isinstance(model, ContentELSAConfig) and not model.embeddings
 
 
 ModelConfig = Annotated[

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from data_contracts.errors import HoarfrostError
 from flows import display_compare
-from flows.cli_model import Pairs
+from flows.cli_model import Items, Pairs
 from flows.flag import Json
 
 Configs = Annotated[
@@ -40,6 +40,7 @@ def compare(
     test: Pairs,
     config: Configs = None,
     kinds: Kinds = None,
+    items: Items = None,
     trials: Trials = None,
     timeout: Timeout = None,
     metric: Metric = "ndcg@100",
@@ -70,15 +71,18 @@ def compare(
     if page is not None:
         check_page(page)
     named = [] if kinds is None else [each.strip() for each in kinds.split(",") if each.strip()]
-    models = entries(config or [], named, trials=trials, timeout=timeout)
+    models = entries(
+        config or [], named, trials=trials, timeout=timeout, has_items=items is not None
+    )
     flags = {
-        "train": train, "test": test, "config": config, "kinds": kinds, "trials": trials,
-        "timeout": timeout, "metric": metric, "baseline": baseline, "out": out, "page": page,
+        "train": train, "test": test, "config": config, "kinds": kinds, "items": items,
+        "trials": trials, "timeout": timeout, "metric": metric, "baseline": baseline, "out": out,
+        "page": page,
     }  # fmt: skip
     comparison = compare_models(
         train, test, models, metric=metric, baseline=baseline, timeout=timeout, out=out,
         about=about or f"{train.name}, {test.name}", command=_command(flags),
-        today=datetime.now().astimezone().date(),
+        today=datetime.now().astimezone().date(), items=items,
     )  # fmt: skip
     if page is not None:
         write_page(page, out.parent)

@@ -13,6 +13,10 @@ from flows import display_model
 from flows.flag import DEFAULT_CONFIG, Day, Json, run_date
 
 Pairs = Annotated[Path, Parameter(help="Parquet file with the columns user_id and item_id")]
+Items = Annotated[
+    Path | None,
+    Parameter(help="Parquet file with item_id and title, category or text, for elsa_content"),
+]
 Storage = Annotated[
     Path | None, Parameter(help="SQLite file of the search; by default beside the model file")
 ]
@@ -23,6 +27,7 @@ def evaluate(
     train: Pairs,
     test: Pairs,
     config: Annotated[Path | None, Parameter(help="model file; by default all defaults")] = None,
+    items: Items = None,
     storage: Storage = None,
     json: Json = False,
 ) -> None:
@@ -34,7 +39,8 @@ def evaluate(
 
     file = load_model_file(config)
     kept = storage or _beside(config)
-    display_model.evaluation(evaluate_files(train, test, file, kept), as_json=json)
+    found = evaluate_files(train, test, file, kept, items=items)
+    display_model.evaluation(found, as_json=json)
 
 
 def tune(
@@ -44,6 +50,7 @@ def tune(
     ] = None,
     train: Annotated[Path | None, Parameter(help="Parquet file; without it a lake's rows")] = None,
     day: Annotated[Day, Parameter(name="--date")] = None,
+    items: Items = None,
     trials: Annotated[int | None, Parameter(help="trials in all, earlier calls included")] = None,
     out: Annotated[Path | None, Parameter(help="model file to write the best model to")] = None,
     storage: Storage = None,
@@ -65,10 +72,12 @@ def tune(
         file = load_model_file(config)
         file = file.model_copy(update={"tune": _trials(file.tune or TuneConfig(), trials)})
         kept = storage or _beside(config)
-        tuning = tune_file(train, file, kept, mlflow_uri=mlflow, out=out)
+        tuning = tune_file(train, file, kept, mlflow_uri=mlflow, out=out, items=items)
     else:
-        if storage is not None or mlflow is not None:
-            raise ConfigError("--storage and --mlflow are for a file: leave them out for a lake")
+        if storage is not None or mlflow is not None or items is not None:
+            raise ConfigError(
+                "--storage, --mlflow and --items are for a file: leave them out for a lake"
+            )
         loaded = load_config(config or DEFAULT_CONFIG)
         searched = loaded.model_copy(update={"tune": _trials(loaded.tune, trials)})
         tuning = tune_lake(Night(config=searched, run_date=run_date(day, loaded)), out=out)

@@ -14,6 +14,7 @@ from data_contracts.comparison import (
     SplitFacts,
 )
 from data_contracts.errors import ConfigError
+from data_contracts.model_config import needs_content
 from models.bootstrap import PerUser
 from tasks.compare_chart import comparison_chart
 from tasks.compare_entry import ALWAYS, Entry
@@ -52,6 +53,7 @@ def compare_models(
     about: str,
     command: str,
     today: date,
+    items: Path | None = None,
 ) -> Comparison:
     """Return how the models rank, and leave it in a folder as JSON, Markdown and SVG.
 
@@ -69,6 +71,7 @@ def compare_models(
         about: the data and the split, in words.
         command: what was called, for the page.
         today: the day of the comparison.
+        items: Parquet file of a catalogue, for models that learn with content of items.
 
     Raises:
         ConfigError: a file is missing, there is no such metric, or the baseline is not compared.
@@ -79,7 +82,8 @@ def compare_models(
     _check_names([each.name for each in models], metric, baseline)
     split, machine = _split_facts(train, test), this_machine()
     with explained(out), study_lock(out / "comparison"):
-        fits = _fits(list(_jobs(train, test, models, out, split, machine)), out, timeout)
+        jobs = list(_jobs(train, test, models, out, split, machine, items))
+        fits = _fits(jobs, out, timeout)
         done = {name: _folder(out, name) for name, fit in fits.items() if isinstance(fit, ModelFit)}
         values = read_per_user(done)
         reference = _reference(values, metric, baseline)
@@ -131,11 +135,22 @@ def _split_facts(train: Path, test: Path) -> SplitFacts:
 
 
 def _jobs(
-    train: Path, test: Path, models: Sequence[Entry], out: Path, split: SplitFacts, machine: Machine
+    train: Path,
+    test: Path,
+    models: Sequence[Entry],
+    out: Path,
+    split: SplitFacts,
+    machine: Machine,
+    items: Path | None,
 ) -> Iterator[CompareJob]:
+    if items is not None and not items.is_file():
+        raise ConfigError(f"--items must be a Parquet file, got {items}, which is not there")
+    described = {} if items is None else {"items": sha256_of(items)}
     for name, file in models:
+        more = described if needs_content(file.model) else {}
         key = digest(
-            {
+            more
+            | {
                 "train": split.train_sha256, "test": split.test_sha256,
                 "file": file.model_dump(mode="json", exclude={"tune": {"timeout_seconds"}}),
                 "versions": machine.versions,
@@ -144,7 +159,7 @@ def _jobs(
         )  # fmt: skip
         yield CompareJob(
             name=name, train=str(train), test=str(test), storage=str(out / "searches.db"),
-            file=file, key=key,
+            file=file, key=key, items=str(items) if more else None,
         )  # fmt: skip
 
 

@@ -1,14 +1,16 @@
 """Which models a comparison holds: files and kinds, each with its search."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from data_contracts.errors import ConfigError
-from data_contracts.model_config import model_kinds
+from data_contracts.model_config import model_kinds, needs_content
 from data_contracts.model_file import ModelFile, load_model_file
 from data_contracts.tuning import TuneConfig
 
+logger = logging.getLogger(__name__)
 ALWAYS = ("popularity", "random")  # the floor that every table shows
 _SEARCH_SHARE = 0.5  # of a model's time: the rest is for the final fit
 
@@ -26,6 +28,7 @@ def entries(
     *,
     trials: int | None,
     timeout: float | None,
+    has_items: bool = False,
 ) -> list[Entry]:
     """Return the models of files and of kinds, and those that stand in every table.
 
@@ -34,9 +37,12 @@ def entries(
         kinds: kinds of model with their defaults; "all" is every kind.
         trials: of every search; by default what a file says, and none for a kind.
         timeout: seconds that one model may take; half of them are for its search.
+        has_items: whether there is a catalogue for models that learn with content of items;
+            without one "all" leaves them out.
 
     Raises:
-        ConfigError: nothing is named, a file or kind does not exist, or two have one name.
+        ConfigError: nothing is named, a file or kind does not exist, two have one name, or a
+            model lacks content of items.
     """
     if trials is not None and trials < 0:
         raise ConfigError(f"--trials must not be negative, got {trials}")
@@ -45,7 +51,10 @@ def entries(
     if not configs and not kinds:
         raise ConfigError("name at least one model: --config model.toml, or --kinds ease,elsa")
     named = [Entry(path.stem, load_model_file(path)) for path in configs]
-    named += [Entry(kind, _file_of(kind)) for kind in _kinds(kinds)]
+    named += [Entry(kind, _file_of(kind)) for kind in _kinds(kinds, has_items=has_items)]
+    for name, file in named:
+        if needs_content(file.model) and not has_items:
+            raise ConfigError(f"{name} needs content of items: give --items items.parquet")
     there = {each.file.model.kind for each in named}
     named += [Entry(kind, _file_of(kind)) for kind in ALWAYS if kind not in there]
     names = [each.name for each in named]
@@ -55,10 +64,13 @@ def entries(
     return [Entry(name, _searched(file, trials, timeout)) for name, file in named]
 
 
-def _kinds(kinds: Sequence[str]) -> list[str]:
+def _kinds(kinds: Sequence[str], *, has_items: bool) -> list[str]:
     known = list(model_kinds())
     if "all" in kinds:
-        return known
+        left_out = [kind for kind in known if needs_content(_file_of(kind).model) and not has_items]
+        for kind in left_out:
+            logger.warning("%s is left out: it needs content of items (--items)", kind)
+        return [kind for kind in known if kind not in left_out]
     for kind in kinds:
         if kind not in known:
             raise ConfigError(f"--kinds must name some of {', '.join(known)} or all, got {kind}")

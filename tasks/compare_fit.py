@@ -31,6 +31,7 @@ from tasks.files import move_file, staged_path, write_text
 from tasks.fit_data import FitData
 from tasks.fitting import fit_model
 from tasks.fixed_split import AskedRows, TrainRows, read_test, read_train
+from tasks.item_content import file_content
 from tasks.model_memory import refuse_large_model
 from tasks.plain_error import hide_values
 
@@ -52,11 +53,14 @@ def fit_job(job: CompareJob, folder: Path) -> ModelFit:
     asked = read_test(Path(job.test), rows)
     device = choose_device(file.training.device)
     refuse_large_model(file.model, rows.X.shape[1], file.training_config)
-    choice = choose_model(rows.X, file, Path(job.storage), device=device)
+    catalogue = None if job.items is None else Path(job.items)
+    content = file_content(catalogue, file.model, rows.item_ids, seed=file.seed)
+    choice = choose_model(rows.X, file, Path(job.storage), device=device, content=content)
     started = time.monotonic()
     model = fit_model(
-        FitData(rows.X, None), choice.model, n_epochs=choice.n_epochs, seed=file.seed, device=device
-    )
+        FitData(rows.X, None, content), choice.model, n_epochs=choice.n_epochs, seed=file.seed,
+        device=device,
+    )  # fmt: skip
     train_seconds = time.monotonic() - started
     _lists(model, rows.X, asked.user[:_WARM_UP])  # compiles the loops
     started = time.monotonic()
@@ -68,6 +72,7 @@ def fit_job(job: CompareJob, folder: Path) -> ModelFit:
         n_trials=choice.n_trials, best_epoch=choice.n_epochs,
         search_limit=None if file.tune is None else file.tune.timeout_seconds,
         validation_users=choice.validation_users, validation_ndcg=choice.ndcg,
+        validation_rmse=choice.rmse,
         search_seconds=round(choice.seconds, 3), train_seconds=round(train_seconds, 3),
         rank_seconds=round(rank_seconds, 3), peak_memory_mb=_peak_memory_mb(),
         model_mb=_model_mb(model), lists_digest=hashlib.sha256(items.tobytes()).hexdigest()[:16],

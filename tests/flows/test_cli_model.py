@@ -149,7 +149,7 @@ def spoiled(folder, spoil):
     [
         (("--train", "train.parquet", "--trials", "0"), "--trials must be at least 1, got 0"),
         (("--train", "train.parquet", "--date", "2026-09-10"), "--date is for a lake"),
-        (("--storage", "a.db"), "--storage and --mlflow are for a file"),
+        (("--storage", "a.db"), "--storage, --mlflow and --items are for a file"),
         (
             ("--train", "train.parquet", "--config", "model.toml", "--out", "model.toml"),
             "--out must not be the file that is read",

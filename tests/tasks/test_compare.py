@@ -226,6 +226,9 @@ def test_entries_of_files_and_kinds(tmp_path):
     assert ease.file.tune is None
     every = [each.name for each in entries([], ["all"], trials=0, timeout=None)]
     assert {"elsa", "sansa", "popularity"} < set(every)
+    assert "elsa_content" not in every  # nothing is known of the items
+    with_items = entries([], ["all"], trials=0, timeout=None, has_items=True)
+    assert "elsa_content" in [each.name for each in with_items]
     assert len(every) == len(set(every))
 
 
@@ -235,6 +238,7 @@ def test_entries_of_files_and_kinds(tmp_path):
         ([], None, None, "name at least one model: --config model.toml, or --kinds"),
         (["nmf"], None, None, "--kinds must name some of elsa, .* or all, got nmf"),
         (["ease", "ease"], None, None, "different names, got ease twice"),
+        (["elsa_content"], None, None, "elsa_content needs content of items: give --items"),
         (["ease"], -1, None, "--trials must not be negative, got -1"),
         (["ease"], None, 0.0, "--timeout must be positive, got 0"),
     ],
