@@ -27,11 +27,13 @@ class Autoencoder:
     unit_rows: bool = False  # a row is brought to unit length before the first layer
     binary: bool = True  # entries of a row count as 1
     best_epoch: int = 0
+    known: Bool[np.ndarray, " n_items"] | None = None  # others are left out of rows; None: all are
     consumes: ClassVar[str] = "binary or weighted matrix"
 
     def encode(self, X: sp.csr_array) -> Float[np.ndarray, "batch n_factors"]:
         """Return the output of the last layer but one and a 1, float32."""
-        h: np.ndarray | sp.csr_array = prepared(X, unit_rows=self.unit_rows, binary=self.binary)
+        rows = X if self.known is None else _entries(X, self.known[X.indices])
+        h: np.ndarray | sp.csr_array = prepared(rows, unit_rows=self.unit_rows, binary=self.binary)
         for layer in self.layers[:-1]:
             h = layer(h)
         assert isinstance(h, np.ndarray)
@@ -60,7 +62,7 @@ class Autoencoder:
             W=_padded(last.W.T, known).T, b=_padded(last.b[:, None], known)[:, 0]
         )
         middle: Sequence[Dense] = self.layers[1:-1]
-        return replace(self, layers=(wide, *middle, narrow))
+        return replace(self, layers=(wide, *middle, narrow), known=known)
 
 
 def prepared(X: sp.csr_array, *, unit_rows: bool, binary: bool) -> sp.csr_array:
@@ -73,6 +75,12 @@ def prepared(X: sp.csr_array, *, unit_rows: bool, binary: bool) -> sp.csr_array:
     squares = np.bincount(row, weights=np.square(data, dtype=np.float64), minlength=X.shape[0])
     length = np.sqrt(np.where(squares > 0.0, squares, 1.0))
     return sp.csr_array((data / length[row], X.indices, X.indptr), shape=X.shape)
+
+
+def _entries(X: sp.csr_array, kept: Bool[np.ndarray, " nnz"]) -> sp.csr_array:
+    row = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))[kept]
+    indptr = np.append(0, np.cumsum(np.bincount(row, minlength=X.shape[0])))
+    return sp.csr_array((X.data[kept], X.indices[kept], indptr), shape=X.shape)
 
 
 def _padded(M: np.ndarray, known: np.ndarray) -> np.ndarray:

@@ -57,9 +57,10 @@ def test_rows_are_prepared():
     np.testing.assert_array_equal(X.data, [2, 1])
 
 
-def test_more_items_change_nothing_of_the_known():
+@pytest.mark.parametrize("unit_rows", [False, True])
+def test_more_items_change_nothing_of_the_known(unit_rows):
     """An item that is unknown adds nothing and scores 0; the others keep their scores."""
-    fitted = model()
+    fitted = model(unit_rows=unit_rows)
     known = np.array([True, True, True, False, False, False])
     wide = fitted.over(known)
     more = sp.csr_array(np.array([[1.0, 0, 1, 1, 0, 1]], dtype=np.float32))
