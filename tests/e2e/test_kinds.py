@@ -101,3 +101,36 @@ def test_champion_of_another_kind_is_judged_and_followed(sample, tmp_path):
         assert fetch_model(night.config, report.champion_version).kind == kind
         assert ("ndcg@100" in report.gain_over_champion) == (place > 0)
     assert table(night, "top_n")["model_version"].unique().to_list() == [report.champion_version]
+
+
+def test_items_that_nobody_has_met_are_listed_by_their_content(sample, tmp_path):
+    """Those of the catalogue, and one that came after the champion, beside what is like it."""
+    first = night_of(sample, tmp_path / "lake", "elsa_content")
+    items = pl.read_parquet(first.lake / "items" / "*.parquet")
+    run_night(first)
+    met = set(table(first, "item_embeddings")["item_id"])
+    check_unmet(first, set(items["item_id"]) - met)
+    lists = table(first, "top_n").filter(pl.col("source") == "model")
+    shown = lists["item_id"].value_counts(sort=True)["item_id"][0]
+    twin = items.filter(pl.col("item_id") == shown).with_columns(item_id=pl.lit("sku-new"))
+    twin.write_parquet(first.lake / "items" / "new.parquet")
+    later = night_of(sample, tmp_path / "lake", "elsa_content", after=1)
+    report = run_night(later)
+    assert report.verdict == "cannot judge"
+    assert table(later, "top_n")["model_version"].unique().to_list() == ["1"]  # it was held
+    check_unmet(later, {"sku-new"})
+    nearest = table(later, "similar_items").filter(item_id="sku-new", rank=1)
+    assert nearest["similar_item_id"].to_list() == [shown]
+    assert "sku-new" not in set(table(later, "item_embeddings")["item_id"])
+
+
+def check_unmet(night: Night, unmet: set[str]) -> None:
+    """They stand in lists with reasons, have similar items, and both say source = content."""
+    rows = table(night, "top_n").filter(pl.col("item_id").is_in(unmet))
+    by_model = rows.filter(pl.col("because_item_id").is_not_null())
+    assert by_model.height > 5
+    assert set(rows["source"]) <= {"content", "newest"}
+    assert set(by_model["source"]) == {"content"}
+    similar = table(night, "similar_items").filter(pl.col("item_id").is_in(unmet))
+    assert set(similar["source"]) == {"content"}
+    assert not (set(by_model["item_id"]) - set(similar["item_id"]))
