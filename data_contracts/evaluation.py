@@ -4,6 +4,8 @@ from typing import Any
 
 from data_contracts.frozen import Frozen
 
+ERRORS = ("rmse", "mae")  # of predicted ratings: the smallest is best
+
 
 class Figure(Frozen):
     """A mean and its standard error."""
@@ -16,7 +18,7 @@ class Evaluation(Frozen):
     """The figures of one fit on one fixed split."""
 
     metrics: dict[str, Figure]
-    rules: dict[str, str]  # in words: recall, items, masking, choice of the model, errors
+    rules: dict[str, str]  # in words: recall, items, masking, ratings, choice, errors
     n_users: int  # judged
     n_users_left_out: int  # of test, without a row in train
     n_train_users: int
@@ -35,6 +37,7 @@ class Evaluation(Frozen):
     best_epoch: int  # epochs of the final fit
     validation_users: int
     validation_ndcg: float | None  # nDCG@100; none where nobody could be held out
+    validation_rmse: float | None = None  # of a model of ratings, in place of it
     train_seconds: float  # the final fit only
     search_seconds: float  # all that chose it
     peak_memory_mb: float

@@ -122,6 +122,7 @@ class TrainManifest(Manifest):
     device: str
     n_epochs: int
     best_validation_ndcg: float
+    best_validation_rmse: float | None = None  # of a model of ratings; then there is no nDCG
     train_seconds: float
     n_items: int
 

@@ -96,6 +96,10 @@ _DEFAULT_SPACE: dict[str, Space] = {
         "learning_rate": Range(low=0.005, high=0.2, log=True),
         "n_epochs": Range(low=25, high=300, log=True),
     },
+    "rating_bias": {
+        "item_l2": Range(low=0.1, high=100.0, log=True),
+        "user_l2": Range(low=0.1, high=100.0, log=True),
+    },
 }
 
 

@@ -70,8 +70,10 @@ def tuning(result: Tuning, *, as_json: bool) -> None:
 
 
 def _epochs(result: Evaluation) -> tuple[str, str]:
-    ndcg = result.validation_ndcg
-    told = f"validation nDCG@100 {'none' if ndcg is None else f'{ndcg:.5f}'}"
+    figure, name = result.validation_ndcg, "nDCG@100"
+    if result.validation_rmse is not None:
+        figure, name = result.validation_rmse, "rmse"
+    told = f"validation {name} {'none' if figure is None else f'{figure:.5f}'}"
     if model_kinds()[result.model["kind"]].stops_early:
         return "best epoch: ", f"{result.best_epoch}, {told}"
     return "epochs: ", f"{result.best_epoch or 'none, a closed form'}, {told}"

@@ -7,6 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Bool, Float, Int
 
+from models.autoencoder import Autoencoder
 from models.compressed_elsa import CompressedELSA
 from models.elsa import ELSA
 from models.elsa_content import ContentELSA
@@ -18,18 +19,21 @@ from models.item_item_reason import explain_item_item
 from models.popularity import Popularity
 from models.random_model import RandomModel
 from models.ranking import Block, rank_items
+from models.rating_bias import RatingBias
 from models.topped_up import ToppedUp
 
 FittedModel = (
     ELSA
     | CompressedELSA
     | ContentELSA
+    | Autoencoder
     | ItemItem
     | SparseItemItem
     | IALS
     | BPR
     | Popularity
     | RandomModel
+    | RatingBias
 )
 
 
@@ -38,7 +42,7 @@ def item_vectors(model: FittedModel) -> Float[np.ndarray, "n_items n_factors"] |
     match model:
         case ELSA():
             return model.A
-        case IALS() | BPR() | CompressedELSA() | ContentELSA():
+        case IALS() | BPR() | CompressedELSA() | ContentELSA() | Autoencoder():
             return model.vectors
         case _:
             return None
@@ -46,7 +50,7 @@ def item_vectors(model: FittedModel) -> Float[np.ndarray, "n_items n_factors"] |
 
 def likens_items(model: FittedModel) -> bool:
     """Tell whether the model says which items are alike."""
-    return not isinstance(model, Popularity | RandomModel)
+    return not isinstance(model, Popularity | RandomModel | RatingBias)
 
 
 def rank_neighbours(
@@ -89,7 +93,8 @@ def explain_lists(
 
     Returns:
         Because (batch, k) int32, -1 where nothing speaks for the item or the model looks at no
-        history; share (batch, k) float32 in (0, 1], nan where there is no reason.
+        history, or is an autoencoder, whose scores are no sums over items; share (batch, k)
+        float32 in (0, 1], nan where there is no reason.
     """
     match model:
         case ELSA():
@@ -154,10 +159,12 @@ def laid_over(model: FittedModel, known: Bool[np.ndarray, " n_items"]) -> Fitted
     match model:
         case ELSA():
             return replace(model, A=_padded(model.A, known), counts=_longer(model.counts, known))
-        case CompressedELSA() | ContentELSA():
+        case CompressedELSA() | ContentELSA() | RatingBias():
             return model.laid_over(known)
         case IALS() | BPR():
             return replace(model, decoder=_padded(model.decoder, known))
+        case Autoencoder():
+            return model.over(known)
         case Popularity():
             return Popularity(_longer(model.counts, known))
         case RandomModel():

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
+from models.autoencoder import Autoencoder
 from models.compressed_elsa import CompressedELSA
 from models.content_space import ContentSpace
 from models.elsa import ELSA
@@ -17,8 +18,11 @@ from models.elsa_content_gradient import Mode
 from models.factor_baseline import BPR, IALS
 from models.fitted_model import FittedModel
 from models.item_item import ItemItem, SparseItemItem
+from models.layer_arrays import Parameter, autoencoder_of, layer_arrays
 from models.popularity import Popularity
 from models.random_model import RandomModel
+from models.rating_bias import RatingBias
+from models.rating_scale import RatingScale
 
 _CSR, _SPACE = ("indptr", "indices", "data"), "content_"
 
@@ -28,10 +32,10 @@ class ModelArrays(NamedTuple):
 
     form: str
     arrays: dict[str, np.ndarray]
-    parameters: dict[str, float | int]
+    parameters: dict[str, Parameter]
 
 
-def arrays_of(model: FittedModel) -> ModelArrays:
+def arrays_of(model: FittedModel) -> ModelArrays:  # noqa: C901 - one case a form
     """Return what model_of makes the model from, besides its counts."""
     match model:
         case ELSA():
@@ -59,16 +63,22 @@ def arrays_of(model: FittedModel) -> ModelArrays:
         case BPR():
             arrays = {"factors": model.decoder, "projection": model.projection}
             return ModelArrays("bpr", arrays, {})
+        case Autoencoder():
+            return ModelArrays("autoencoder", *layer_arrays(model))
         case Popularity():
             return ModelArrays("popularity", {}, {})
         case RandomModel():
             return ModelArrays("random", {}, {"seed": model.seed})
+        case RatingBias():
+            numbers = np.array([model.mean, model.user_l2, *model.scale])
+            arrays = {"bias": model.bias, "numbers": numbers, "rated": model.rated}
+            return ModelArrays("rating_bias", arrays, {})
 
 
-def model_of(
+def model_of(  # noqa: C901 - one case a form
     form: str,
     arrays: Mapping[str, np.ndarray],
-    parameters: Mapping[str, float | int],
+    parameters: Mapping[str, Parameter],
     counts: np.ndarray,
 ) -> FittedModel:
     """Return the model that was kept; arrays are taken as they are, not copied.
@@ -105,13 +115,19 @@ def model_of(
             right = _joined(arrays, "right", len(counts)) if "right_data" in arrays else None
             return SparseItemItem(_joined(arrays, "left", len(counts)), right)
         case "ials":
-            return IALS(arrays["factors"], parameters["l2"], parameters["weight"])
+            return IALS(arrays["factors"], float(parameters["l2"]), float(parameters["weight"]))
         case "bpr":
             return BPR(arrays["factors"], arrays["projection"])
+        case "autoencoder":
+            return autoencoder_of(arrays, parameters)
         case "popularity":
             return Popularity(counts)
         case "random":
             return RandomModel(len(counts), int(parameters["seed"]))
+        case "rating_bias":
+            mean, user_l2, *scale = arrays["numbers"].tolist()
+            rated = np.asarray(arrays["rated"])
+            return RatingBias(arrays["bias"], mean, user_l2, RatingScale(*scale), rated)
         case _:
             raise ValueError(f"the form of a model must be one that is known here, got {form}")
 

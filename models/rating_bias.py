@@ -74,6 +74,19 @@ def fit_rating_bias(R: sp.csr_array, *, item_l2: float, user_l2: float) -> Ratin
     return RatingBias(bias, mean, user_l2, scale, rated_columns(R))
 
 
+def fit_rating_mean(R: sp.csr_array) -> RatingBias:
+    """Return the model that predicts the mean of all ratings, whoever rates what.
+
+    Args:
+        R: ratings, every stored entry is one, shape (n_users, n_items).
+
+    Raises:
+        ValueError: as rating_scale.
+    """
+    mean, bias = float(R.data.mean(dtype=np.float64)), np.zeros(R.shape[1], np.float32)
+    return RatingBias(bias, mean, np.inf, rating_scale(R), rated_columns(R))
+
+
 def _shrunken(group: np.ndarray, values: np.ndarray, n_groups: int, l2: float) -> np.ndarray:
     count = np.bincount(group, minlength=n_groups)
     return np.asarray(np.bincount(group, values, n_groups) / (count + l2))

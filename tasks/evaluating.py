@@ -26,6 +26,7 @@ from tasks.fitting import configured_epochs, fit_model
 from tasks.fixed_split import AskedRows, TrainRows, read_test, read_train
 from tasks.item_content import file_content
 from tasks.model_memory import refuse_large_model
+from tasks.rating_figures import rating_errors, rating_rule
 from tasks.tuning import prepare_search, run_search, tuned
 from tasks.validated_fit import find_best_epoch, log_epoch
 
@@ -41,12 +42,22 @@ class Choice(NamedTuple):
 
     model: ModelConfig
     n_epochs: int
-    ndcg: float | None
+    figure: float | None  # of the metric that its kind is validated by
     validation_users: int
     searched: dict[str, Any]
     n_trials: int
     study: str | None
     seconds: float
+
+    @property
+    def ndcg(self) -> float | None:
+        """Validation nDCG@100, of a model that is validated by it."""
+        return None if self.model.validated_by == "rmse" else self.figure
+
+    @property
+    def rmse(self) -> float | None:
+        """Validation rmse, of a model of ratings."""
+        return self.figure if self.model.validated_by == "rmse" else None
 
 
 def evaluate_files(
@@ -66,7 +77,7 @@ def evaluate_files(
         ContractViolationError: a file is not as it must be.
         TooLittleDataError: a file is empty, or there is nobody to judge or to validate on.
     """
-    rows = read_train(train)
+    rows = read_train(train, file.model.consumes)
     asked = read_test(test, rows)  # before the fit: its faults would be found hours later
     device = choose_device(file.training.device)
     refuse_large_model(file.model, rows.X.shape[1], file.training_config)
@@ -80,11 +91,12 @@ def evaluate_files(
     estimates = estimate(
         ranked, fold_in=rows.X[asked.user], target=asked.target, n_targets=asked.n_targets
     )
+    estimates |= rating_errors(model, rows, asked)
     figures = {name: _figure(mean, error) for name, (mean, error) in estimates.items()}
     return _evaluation(
         figures, rows, asked, choice,
         seed=file.seed, device=device, train_seconds=round(seconds, 2),
-        model_digest=_digest(model, rows.X),
+        model_digest=_digest(model, rows.X), more_rules=rating_rule(model, asked),
     )  # fmt: skip
 
 
@@ -121,7 +133,7 @@ def choose_model(
         return Choice(file.model, configured_epochs(file.model), None, 0, {}, 0, None, 0.0)
     best = find_best_epoch(data, file.model, seed=file.seed, device=device, label="validation")
     seconds = time.monotonic() - started
-    return Choice(file.model, best.n_epochs, best.ndcg, data.n_judges, {}, 0, None, seconds)
+    return Choice(file.model, best.n_epochs, best.figure, data.n_judges, {}, 0, None, seconds)
 
 
 def _fit(data: FitData, choice: Choice, *, seed: int, device: str) -> FittedModel:
@@ -135,11 +147,16 @@ def _fit(data: FitData, choice: Choice, *, seed: int, device: str) -> FittedMode
 
 
 def _evaluation(
-    figures: dict[str, Figure], rows: TrainRows, asked: AskedRows, choice: Choice, **facts: Any
+    figures: dict[str, Figure],
+    rows: TrainRows,
+    asked: AskedRows,
+    choice: Choice,
+    more_rules: dict[str, str],
+    **facts: Any,
 ) -> Evaluation:
     n_users, n_items = rows.X.shape
     return Evaluation(
-        metrics=figures, rules=_rules(n_items, choice),
+        metrics=figures, rules=_rules(n_items, choice) | more_rules,
         n_users=len(asked.user), n_users_left_out=asked.n_left_out,
         n_train_users=n_users, n_items=n_items, n_train_pairs=rows.X.nnz,
         n_targets=int(asked.n_targets.sum()), n_targets_unknown=asked.n_unknown,
@@ -147,7 +164,8 @@ def _evaluation(
         n_duplicates_test=asked.n_duplicates, model=choice.model.model_dump(),
         searched=choice.searched, n_trials=choice.n_trials, study=choice.study,
         best_epoch=choice.n_epochs, validation_users=choice.validation_users,
-        validation_ndcg=choice.ndcg, search_seconds=round(choice.seconds, 2),
+        validation_ndcg=choice.ndcg, validation_rmse=choice.rmse,
+        search_seconds=round(choice.seconds, 2),
         peak_memory_mb=_peak_memory_mb(), **facts,
     )  # fmt: skip
 
@@ -170,6 +188,8 @@ def _chosen(choice: Choice) -> str:
     if choice.validation_users:
         stop = "users who are asked for items" if choice.model.kind == "elsa_content" else "users"
         chosen = f"nDCG@100 of {choice.validation_users} {stop} held out of train chose"
+        if choice.model.validated_by == "rmse":
+            chosen = f"rmse of ratings of {choice.validation_users} users held out of train chose"
     else:
         chosen = "nobody could be held out of train; the configuration gives"
     what = ["hyper-parameters"] * searched + ["number of epochs"] * epochs

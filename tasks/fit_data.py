@@ -10,7 +10,7 @@ from data_contracts.config import TrainingConfig
 from data_contracts.model_config import ContentELSAConfig, ModelConfig
 from models.content_space import ContentSpace
 from models.elsa_content_split import ItemQuestion, draw_items, hold_out_items
-from models.fold_in import fold_in_split
+from models.fold_in import fold_in_split, last_items_split, ratings_split
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,8 @@ class ItemsHeldOut(NamedTuple):
 class FitData(NamedTuple):
     """Rows to fit, and held-out users as (fold-in, target) for early stopping.
 
-    A model that learns with content of items is stopped by held-out items instead.
+    A model that learns with content of items is stopped by held-out items instead, and for a model
+    of ratings the pair holds users' ratings that are fitted, and others of the same users.
     """
 
     X: sp.csr_array
@@ -62,7 +63,7 @@ def hold_out(
     seed: int,
     content: ItemContent | None = None,
 ) -> FitData:
-    """Return the rows to fit a model on, and what stops it early: held-out users, or items.
+    """Return the rows to fit a model on, and what stops it early: users, items or ratings.
 
     Args:
         X: rows, shape (n_users, n_items).
@@ -75,7 +76,22 @@ def hold_out(
     if isinstance(config, ContentELSAConfig) and content is not None:
         share, most = config.items_held_out, training.max_validation_users
         return FitData(X, None, content, _items_held_out(X, content, share, most, seed))
-    return hold_out_users(X, training, fold_in_share=fold_in_share, seed=seed)
+    if config.consumes == "ratings":
+        return hold_out_ratings(X, training, seed=seed)
+    ordered = config.consumes == "order"
+    return hold_out_users(X, training, fold_in_share=fold_in_share, seed=seed, ordered=ordered)
+
+
+def hold_out_ratings(R: sp.csr_array, training: TrainingConfig, *, seed: int) -> FitData:
+    """Return the ratings to fit and others of the same users, none if R is tiny.
+
+    Users and items whose ratings are held out keep at least one. Who judges are the users.
+    """
+    if not 0.0 < training.validation_share < 1.0:
+        return FitData(R, None)
+    rest, asked = ratings_split(R, target_share=training.validation_share, seed=seed)
+    judges = np.flatnonzero(np.diff(asked.indptr))
+    return FitData(rest, (rest[judges], asked[judges])) if len(judges) else FitData(R, None)
 
 
 def _items_held_out(
@@ -98,11 +114,17 @@ def _items_held_out(
 
 
 def hold_out_users(
-    X: sp.csr_array, training: TrainingConfig, *, fold_in_share: float, seed: int
+    X: sp.csr_array,
+    training: TrainingConfig,
+    *,
+    fold_in_share: float,
+    seed: int,
+    ordered: bool = False,
 ) -> FitData:
     """Return the rows to fit and the users held out for early stopping, none if X is tiny.
 
-    Held-out users that count as known leave what is shown of them among the rows to fit.
+    Held-out users that count as known leave what is shown of them among the rows to fit. Of
+    ordered rows the last items are asked, else any.
     """
     candidates = np.flatnonzero(np.diff(X.indptr) > 1)
     n_held_out = min(
@@ -113,7 +135,12 @@ def hold_out_users(
     rng = np.random.default_rng(seed)
     held_out = np.sort(rng.choice(candidates, n_held_out, replace=False))
     kept = np.setdiff1d(np.arange(X.shape[0]), held_out)
-    validation = fold_in_split(X[held_out], target_share=1.0 - fold_in_share, seed=seed)
+    rows, share = X[held_out], 1.0 - fold_in_share
+    validation = (
+        last_items_split(rows, target_share=share)
+        if ordered
+        else fold_in_split(rows, target_share=share, seed=seed)
+    )
     if training.validation_users == "unseen":
         return FitData(X[kept], validation)
     rows = sp.csr_array(sp.vstack([X[kept], validation[0]], format="csr"))

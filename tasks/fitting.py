@@ -18,6 +18,8 @@ from data_contracts.model_config import (
     MRFConfig,
     PopularityConfig,
     RandomConfig,
+    RatingBiasConfig,
+    RatingMeanConfig,
     SANSAConfig,
 )
 from models.ease import fit_ease
@@ -29,6 +31,8 @@ from models.metric import evaluate
 from models.mrf import fit_mrf
 from models.popularity import Popularity
 from models.random_model import RandomModel
+from models.rating_bias import fit_rating_bias, fit_rating_mean
+from models.rating_model import RatingModel, rating_figures
 from models.sansa import fit_sansa
 from tasks.checkpoint import ResumableState
 from tasks.epoch_fit import EpochFit, OnEpoch, fit_by_epochs
@@ -43,7 +47,7 @@ class Fit(NamedTuple):
     model: FittedModel
     counts: np.ndarray  # (n_items,) users who had the item
     n_epochs: int  # of the best epoch, or all that were run; 0 for a closed form
-    ndcg: float | None  # validation nDCG@100, if anybody was held out
+    figure: float | None  # its kind's validation metric, if anything was held out
 
 
 def fit_model(
@@ -79,7 +83,7 @@ def fit_model(
 
 
 def judged_fit(data: FitData, model: FittedModel, config: ModelConfig) -> Fit:
-    """Return a fitted model with its counts, its epochs and what held-out users say of it.
+    """Return a fitted model with its counts, its epochs and what was held out says of it.
 
     A model that stops early was judged epoch by epoch already: it has no figure here.
     """
@@ -88,13 +92,19 @@ def judged_fit(data: FitData, model: FittedModel, config: ModelConfig) -> Fit:
         own = getattr(model, "counts", None)  # an explicit 0 is nothing that a model learns from
         best_epoch = getattr(model, "best_epoch", configured_epochs(config))
         return Fit(model, counts if own is None else np.asarray(own), best_epoch, None)
-    ndcg = None
-    if data.validation is not None:
-        fold_in, target = data.validation
-        ranked = topped_up(model, counts)
-        values = evaluate(ranked, fold_in=fold_in, target=target, eligible=counts > 0)
-        ndcg = float(values["ndcg@100"].mean())
-    return Fit(model, counts, configured_epochs(config), ndcg)
+    return Fit(model, counts, configured_epochs(config), _figure(data, model, counts))
+
+
+def _figure(data: FitData, model: FittedModel, counts: np.ndarray) -> float | None:
+    if isinstance(model, RatingModel):
+        judge = rating_figures(data.validation)
+        return None if judge is None else judge(model)["rmse"]
+    if data.validation is None:
+        return None
+    fold_in, target = data.validation
+    ranked = topped_up(model, counts)
+    values = evaluate(ranked, fold_in=fold_in, target=target, eligible=counts > 0)
+    return float(values["ndcg@100"].mean())
 
 
 def configured_epochs(config: ModelConfig) -> int:
@@ -122,6 +132,10 @@ def _fit_factors(X: sp.csr_array, config: ModelConfig, *, seed: int) -> FittedMo
             return Popularity(np.bincount(X.indices, minlength=X.shape[1]))
         case RandomConfig():
             return RandomModel(X.shape[1], seed)
+        case RatingMeanConfig():
+            return fit_rating_mean(X)
+        case RatingBiasConfig():
+            return fit_rating_bias(X, **_given(config))
         case _:
             return None
 

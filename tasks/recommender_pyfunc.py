@@ -184,6 +184,28 @@ def bpr(arrays: Arrays, _parameters: dict[str, float]) -> Scores:
     return scores
 
 
+def autoencoder(arrays: Arrays, parameters: dict[str, Any]) -> Scores:
+    """Score as an autoencoder: the layers of a history of ones, the last one linear."""
+    names = parameters["activations"].split()
+    layers = [
+        (arrays[f"layer_{n}_weights"], arrays[f"layer_{n}_bias"], ACTIVATIONS[name])
+        for n, name in enumerate(names)
+    ]
+    (first, bias, activation), (last, last_bias, _) = layers[0], layers[-1]
+
+    def scores(seen: np.ndarray) -> np.ndarray:
+        length = np.sqrt(len(seen)) if parameters["unit_rows"] else 1.0
+        h = activation(first[seen].astype(np.float64).sum(axis=0) / length + bias)
+        for weights, own_bias, own_activation in layers[1:-1]:
+            h = own_activation(h @ weights.astype(np.float64) + own_bias)
+        user = np.append(h, 1.0).astype(np.float32)
+        return _products(
+            lambda rows: np.column_stack([last[:, rows].T, last_bias[rows]]), len(last_bias), user
+        )
+
+    return scores
+
+
 def popularity(arrays: Arrays, _parameters: dict[str, float]) -> Scores:
     """Score by the number of users who had an item."""
     return lambda _seen: np.asarray(arrays["counts"], dtype=np.float32)
@@ -202,7 +224,30 @@ def at_random(arrays: Arrays, parameters: dict[str, float]) -> Scores:
     return scores
 
 
-FORMS: dict[str, Callable[[Arrays, dict[str, float]], Scores]] = {
+def rating_bias(arrays: Arrays, _parameters: dict[str, float]) -> Scores:
+    """Score by the mean and the bias of an item: ratings of the history are not told."""
+    return lambda _seen: np.asarray(arrays["numbers"][0] + arrays["bias"], dtype=np.float32)
+
+
+def _sigmoid(h: np.ndarray) -> np.ndarray:
+    below = np.exp(-np.abs(h))  # never overflows
+    return np.asarray(np.where(h >= 0.0, 1.0, below) / (1.0 + below))
+
+
+def _selu(h: np.ndarray) -> np.ndarray:
+    """Reference: Klambauer et al., NeurIPS 2017, arXiv:1706.02515."""
+    below = 1.6732632423543772 * np.expm1(np.minimum(h, 0.0))
+    return np.asarray(1.0507009873554805 * np.where(h > 0.0, h, below))
+
+
+ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "identity": np.asarray,
+    "tanh": np.tanh,
+    "sigmoid": _sigmoid,
+    "relu": lambda h: np.maximum(h, 0.0),
+    "selu": _selu,
+}
+FORMS: dict[str, Callable[[Arrays, dict[str, Any]], Scores]] = {
     "elsa": elsa,
     "compressed_elsa": compressed_elsa,
     "elsa_content": elsa_content,
@@ -210,8 +255,10 @@ FORMS: dict[str, Callable[[Arrays, dict[str, float]], Scores]] = {
     "sparse_item_item": sparse_item_item,
     "ials": ials,
     "bpr": bpr,
+    "autoencoder": autoencoder,
     "popularity": popularity,
     "random": at_random,
+    "rating_bias": rating_bias,
 }
 
 

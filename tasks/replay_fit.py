@@ -1,6 +1,7 @@
 """The fit of a replayed model, as a night's training without MLflow and without a final fit."""
 
 import functools
+import math
 import time
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from tasks.model_memory import refuse_large_model
 from tasks.row_values import training_rows
 from tasks.saved_model import write_model
 from tasks.steps import entries, run_step
-from tasks.validated_fit import METRIC, log_epoch
+from tasks.validated_fit import goodness, log_epoch
 from tasks.warm_start import warm_factors, warm_version
 
 
@@ -41,7 +42,9 @@ def fit_replayed(night: Night, matrices: MatrixManifest, seed: int) -> TrainMani
 def _fit(
     night: Night, matrices: MatrixManifest, device: str, seed: int, staging: Path, key: str
 ) -> TrainManifest:
-    config, started, best = night.config, time.monotonic(), 0.0
+    config, started = night.config, time.monotonic()
+    metric = config.model.validated_by
+    best = goodness(math.inf, metric) if metric == "rmse" else 0.0
     share = config.evaluation.fold_in_share
     refuse_large_model(config.model, matrices.n_items, config.training)
     n_epochs = configured_epochs(config.model)
@@ -53,7 +56,8 @@ def _fit(
 
     def on_epoch(epoch: int, metrics: dict[str, float], _state: ResumableState | None) -> None:
         nonlocal best
-        best = max(best, metrics.get(METRIC, 0.0))
+        if metric in metrics:
+            best = max(best, goodness(metrics[metric], metric))
         log_epoch(f"replay of {night.run_date}", epoch, n_epochs, metrics)
 
     model = fit_model(
@@ -61,12 +65,15 @@ def _fit(
         warm=warm_factors(night, matrices), on_epoch=on_epoch,
     )  # fmt: skip
     fit = judged_fit(data, model, config.model)
-    best = best if fit.ndcg is None else fit.ndcg
+    best = abs(best) if fit.figure is None else fit.figure
+    of_ratings = metric == "rmse"
     for name in ("judged", "final"):  # a night's final fit sees more, and nothing judges it
         write_model(staging, name, model, kind=config.model.kind, counts=fit.counts)
     return TrainManifest(
         step="train", run_date=night.run_date, key=key,
         files=entries(staging, {path.name: matrices.n_items for path in staging.iterdir()}),
-        mlflow_run_id="", device=device, n_epochs=fit.n_epochs, best_validation_ndcg=best,
+        mlflow_run_id="", device=device, n_epochs=fit.n_epochs,
+        best_validation_ndcg=0.0 if of_ratings else best,
+        best_validation_rmse=best if of_ratings and math.isfinite(best) else None,
         train_seconds=round(time.monotonic() - started, 2), n_items=matrices.n_items,
     )  # fmt: skip

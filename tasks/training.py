@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import math
 import shutil
 import time
 from pathlib import Path
@@ -26,7 +27,7 @@ from tasks.row_values import all_rows, training_rows
 from tasks.saved_model import write_model
 from tasks.steps import entries, read_manifest, run_step
 from tasks.tracking import log_changed, log_metrics, training_run
-from tasks.validated_fit import log_epoch
+from tasks.validated_fit import goodness, log_epoch
 from tasks.warm_start import warm_factors, warm_version
 
 logger = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ def _train(
     config, started = night.config, time.monotonic()
     refuse_large_model(config.model, matrices.n_items, config.training)
     checkpoints = night.state / "checkpoints" / key[:16]
+    of_ratings = config.model.validated_by == "rmse"
     with training_run(config, night.run_date, key) as run:
         _log_parameters(night, matrices, device)
         log_fitted(MlflowClient(), run.info.run_id, night, matrices)
@@ -67,7 +69,7 @@ def _train(
         fit = functools.partial(
             _fit, staging, config=config, device=device, run_id=run.info.run_id, warm=warm
         )
-        n_epochs, ndcg = fit(
+        n_epochs, figure = fit(
             data, checkpoints / JUDGED, n_epochs=configured_epochs(config.model),
             names=(JUDGED,) if config.training.refit else (JUDGED, FINAL),
         )  # fmt: skip
@@ -80,7 +82,9 @@ def _train(
             files=entries(staging, {path.name: matrices.n_items for path in staging.iterdir()}),
             mlflow_run_id=run.info.run_id, device=device, n_epochs=n_epochs,
             start_version=None if warm is None else warm_version(night),
-            best_validation_ndcg=ndcg, train_seconds=seconds, n_items=matrices.n_items,
+            best_validation_ndcg=0.0 if of_ratings else figure or 0.0,
+            best_validation_rmse=figure if of_ratings else None,
+            train_seconds=seconds, n_items=matrices.n_items,
         )  # fmt: skip
     shutil.rmtree(checkpoints, ignore_errors=True)
     how = f"best epoch {n_epochs}" if config.model.stops_early else config.model.kind
@@ -99,13 +103,14 @@ def _fit(
     device: str,
     run_id: str,
     warm: np.ndarray | None,
-) -> tuple[int, float]:
-    """Write the fitted model under its names; return its epochs and its validation nDCG@100."""
-    best = 0.0
+) -> tuple[int, float | None]:
+    """Write the fitted model under its names; return its epochs and its validation figure."""
+    best, metric = -math.inf, config.model.validated_by
 
     def on_epoch(epoch: int, metrics: dict[str, float], state: ResumableState | None) -> None:
         nonlocal best
-        best = max(best, metrics.get("ndcg@100", 0.0))
+        if metric in metrics:
+            best = max(best, goodness(metrics[metric], metric))
         log_epoch(checkpoint.name, epoch, n_epochs, metrics)
         log_metrics(run_id, {f"{checkpoint.name}_{k}": v for k, v in metrics.items()}, epoch)
         if state is not None:
@@ -121,13 +126,15 @@ def _fit(
         on_epoch=on_epoch, resume=resume,
     )  # fmt: skip
     fit = judged_fit(data, model, config.model)
-    if fit.ndcg is not None:
-        best = fit.ndcg
-        logger.info("%s: validation nDCG@100 %.5f", checkpoint.name, best)
-        log_changed(MlflowClient(), run_id, {"validation_ndcg@100": best})
+    figure = fit.figure
+    if figure is not None:
+        logger.info("%s: validation %s %.5f", checkpoint.name, metric, figure)
+        log_changed(MlflowClient(), run_id, {f"validation_{metric}": figure})
+    elif math.isfinite(best):
+        figure = abs(best)
     for name in names:
         write_model(staging, name, fit.model, kind=config.model.kind, counts=fit.counts)
-    return fit.n_epochs, best
+    return fit.n_epochs, figure
 
 
 def _log_parameters(night: Night, matrices: MatrixManifest, device: str) -> None:

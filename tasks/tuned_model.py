@@ -47,7 +47,7 @@ def tune_file(
         ContractViolationError: the file is not as it must be.
         TooLittleDataError: the file is empty, or there is nobody to validate on.
     """
-    rows = read_train(train)
+    rows = read_train(train, file.model.consumes)
     content = file_content(items, file.model, rows.item_ids, seed=file.seed)
     search = _prepare(rows.X, file, storage, content)
     logged = None if mlflow_uri is None else MLflowConfig(tracking_uri=mlflow_uri)

@@ -8,6 +8,7 @@ same trials come out whether or not the search was interrupted.
 import functools
 import hashlib
 import logging
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from data_contracts.config import NightlyConfig
 from data_contracts.errors import ConfigError, HoarfrostError, TooLittleDataError
+from data_contracts.evaluation import ERRORS
 from data_contracts.model_config import ModelConfig
 from data_contracts.model_file import ModelFile, model_file_text
 from data_contracts.tuning import Choices, Parameter, Space, TuneConfig, takes_integers
@@ -35,7 +37,7 @@ from tasks.lock import study_lock
 from tasks.model_memory import refuse_large_model
 from tasks.search_log import SearchLog
 from tasks.steps import code_version
-from tasks.validated_fit import METRIC, find_best_epoch
+from tasks.validated_fit import find_best_epoch, goodness
 
 logger = logging.getLogger(__name__)
 _DONE = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -52,6 +54,11 @@ class Search:
     name: str
     storage: Path
     device: str
+
+    @property
+    def metric(self) -> str:
+        """By which trials are judged."""
+        return self.file.model.validated_by
 
     @property
     def space(self) -> Space:
@@ -141,7 +148,7 @@ def _study(search: Search) -> optuna.Study:
         return optuna.create_study(
             storage=f"sqlite:///{search.storage}",
             study_name=search.name,
-            direction="maximize",
+            direction="minimize" if search.metric in ERRORS else "maximize",
             load_if_exists=True,
             pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=1),
         )
@@ -190,7 +197,7 @@ def _objective(trial: optuna.Trial, *, search: Search, log: SearchLog, number: i
         def on_metrics(epoch: int, metrics: dict[str, float]) -> None:
             log.epoch(run_id, epoch, metrics)
             trial.set_user_attr("epochs", epoch)
-            trial.report(metrics[METRIC], epoch)
+            trial.report(metrics[search.metric], epoch)
             if trial.should_prune() and not _is_configured(trial):
                 raise optuna.TrialPruned
 
@@ -205,7 +212,9 @@ def _objective(trial: optuna.Trial, *, search: Search, log: SearchLog, number: i
             logger.warning("trial %d is given up: %s", number, error)
             raise optuna.TrialPruned from error
     trial.set_user_attr("best_epoch", best.n_epochs)
-    return best.ndcg if best.ndcg is not None else 0.0
+    if best.figure is None:
+        return math.inf if search.metric in ERRORS else 0.0
+    return best.figure
 
 
 def _suggest(trial: optuna.Trial, search: Search) -> dict[str, Any]:
@@ -236,10 +245,11 @@ def _result(study: optuna.Study, search: Search, n_new: int, seconds: float) -> 
             f"no trial of {len(trials)} could be finished: allow more of them (n_trials, "
             "timeout_seconds), or smaller models and learning rates"
         )
-    best = max(finished, key=lambda trial: trial.value or 0.0)
+    best = max(finished, key=lambda trial: goodness(trial.value or 0.0, search.metric))
     configured = next((trial.value for trial in trials if trial.configured), None)
     return Tuning(
-        study=search.name, storage=str(search.storage), kind=search.file.model.kind, metric=METRIC,
+        study=search.name, storage=str(search.storage), kind=search.file.model.kind,
+        metric=search.metric,
         validation_users=search.data.n_judges, n_new_trials=n_new,
         configured_value=configured, best_value=best.value or 0.0, best_epoch=best.best_epoch or 0,
         best_params=best.params, seconds=round(seconds, 2), device=search.device, trials=trials,

@@ -4,21 +4,21 @@ import logging
 from collections.abc import Callable
 from typing import NamedTuple
 
+from data_contracts.evaluation import ERRORS
 from data_contracts.model_config import ModelConfig
 from tasks.checkpoint import ResumableState
 from tasks.fit_data import FitData
 from tasks.fitting import configured_epochs, fit_model, judged_fit
 
 logger = logging.getLogger(__name__)
-METRIC = "ndcg@100"
 OnMetrics = Callable[[int, dict[str, float]], None]
 
 
 class BestEpoch(NamedTuple):
-    """The epoch with the best validation nDCG@100, the last one without validation."""
+    """The epoch with the best validation figure, the last one without validation."""
 
     n_epochs: int  # 0 for a closed form
-    ndcg: float | None
+    figure: float | None  # of the metric that its kind is validated by
 
 
 def find_best_epoch(
@@ -42,27 +42,35 @@ def find_best_epoch(
             the fit. Once, with number 0, for a model that does not stop early.
     """
     best, n_epochs, data = BestEpoch(0, None), configured_epochs(config), data.searched
+    metric = config.validated_by
 
     def on_epoch(epoch: int, metrics: dict[str, float], _state: ResumableState | None) -> None:
         nonlocal best
         log_epoch(label, epoch, n_epochs, metrics)
-        ndcg = metrics.get(METRIC)
-        if ndcg is None or best.ndcg is None or ndcg > best.ndcg:
-            best = BestEpoch(epoch, ndcg)
+        figure = metrics.get(metric)
+        if figure is None or best.figure is None or (
+            goodness(figure, metric) > goodness(best.figure, metric)
+        ):  # fmt: skip
+            best = BestEpoch(epoch, figure)
         if on_metrics is not None:
             on_metrics(epoch, metrics)
 
     model = fit_model(data, config, n_epochs=n_epochs, seed=seed, device=device, on_epoch=on_epoch)
     if not config.stops_early:
         fit = judged_fit(data, model, config)
-        if fit.ndcg is not None:
-            logger.info("%s: %s %.5f", label, METRIC, fit.ndcg)
+        if fit.figure is not None:
+            logger.info("%s: %s %.5f", label, metric, fit.figure)
             if on_metrics is not None:
-                on_metrics(0, {METRIC: fit.ndcg})
-        return BestEpoch(fit.n_epochs, fit.ndcg)
+                on_metrics(0, {metric: fit.figure})
+        return BestEpoch(fit.n_epochs, fit.figure)
     if data.n_judges and best.n_epochs == n_epochs:
         logger.info("%s: the last epoch was best: more of them (n_epochs) may be better", label)
     return best
+
+
+def goodness(figure: float, metric: str) -> float:
+    """Return a figure such that the largest is best, whatever its metric is."""
+    return -figure if metric in ERRORS else figure
 
 
 def log_epoch(label: str, epoch: int, n_epochs: int, metrics: dict[str, float]) -> None:
