@@ -55,7 +55,7 @@ def fit_multdae(
         ValueError: X has no entries, or a number is out of its bounds.
         ArithmeticError: the loss is not finite.
     """
-    shape = MultShape(n_factors, n_hidden, False, dropout, likelihood, weight)
+    shape = MultShape(n_factors, n_hidden, dropout, likelihood, weight, variational=False)
     training = Training(n_epochs, batch_size, seed, patience)
     return fit_mult(
         X, shape, None, training, learning_rate=learning_rate, l2=l2, validation=validation,

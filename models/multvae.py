@@ -71,7 +71,7 @@ def fit_multvae(
         ValueError: X has no entries, or a number is out of its bounds.
         ArithmeticError: the loss is not finite.
     """
-    shape = MultShape(n_factors, n_hidden, True, dropout, likelihood, weight)
+    shape = MultShape(n_factors, n_hidden, dropout, likelihood, weight)
     steps = anneal_steps or usual_anneal_steps(
         X.shape[0], n_epochs=n_epochs, batch_size=batch_size, cap=cap
     )

@@ -1,5 +1,6 @@
 """The network of MultVAE and MultDAE while it is trained; its step touches one batch x items."""
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -22,10 +23,10 @@ class MultShape(NamedTuple):
 
     n_factors: int  # width of the code
     n_hidden: int  # width of the layers on both sides of it, 0 for none
-    variational: bool
     dropout: float  # share of the input that is left out while training
     likelihood: Likelihood = "multinomial"
     weight: float = 1.0  # of a one, likelihood "gaussian"
+    variational: bool = True
 
 
 class Annealing(NamedTuple):
@@ -100,7 +101,7 @@ def layer_sizes(n_items: int, shape: MultShape) -> list[tuple[int, int]]:
     """Return what every layer takes and gives; a variational code is given as mean and spread."""
     hidden = [shape.n_hidden] if shape.n_hidden else []
     down = [n_items, *hidden, shape.n_factors]
-    sizes = list(zip(down[:-1], down[1:], strict=True))
+    sizes = list(pairwise(down))
     up = [(n_out, n_in) for n_in, n_out in reversed(sizes)]
     if shape.variational:
         sizes[-1] = (sizes[-1][0], 2 * shape.n_factors)

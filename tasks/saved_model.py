@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from models.fitted_model import FittedModel
+from models.layer_arrays import Parameter
 from models.model_arrays import arrays_of, model_of
 
 COUNTS, MODEL = "counts", "model"
@@ -24,7 +25,7 @@ class SavedModel(NamedTuple):
 
     kind: str
     form: str
-    parameters: dict[str, float | int]
+    parameters: dict[str, Parameter]
     arrays: dict[str, np.ndarray]
 
     @property

@@ -46,7 +46,7 @@ class TestMultDAE(PersonalModelContract):
 
 def test_layers_are_those_of_the_paper():
     """A variational code is given as mean and log variance; both sides mirror each other."""
-    vae, dae = MultShape(200, 600, True, 0.5), MultShape(200, 0, False, 0.5)
+    vae, dae = MultShape(200, 600, 0.5), MultShape(200, 0, 0.5, variational=False)
     assert layer_sizes(9, vae) == [(9, 600), (600, 400), (200, 600), (600, 9)]
     assert layer_sizes(9, dae) == [(9, 200), (200, 9)]
 
@@ -64,7 +64,7 @@ def test_fitted_layers_have_the_activations_of_the_paper():
 
 def network(X: sp.csr_array, **shape: object) -> MultNetwork:
     """A network that is not trained."""
-    settings = MultShape(4, 8, True, 0.5)._replace(**shape)
+    settings = MultShape(4, 8, 0.5)._replace(**shape)
     return MultNetwork(X, settings, Annealing(0.2, 10), batch_size=16, seed=5, device="cpu")
 
 
