@@ -13,6 +13,7 @@ from data_contracts.config import NightlyConfig, load_config
 from data_contracts.errors import ConfigError, ContractViolationError, HoarfrostError
 from flows import display, display_registry
 from flows.cli_compare import compare
+from flows.cli_doctor import doctor
 from flows.cli_forget import forget
 from flows.cli_import import import_log
 from flows.cli_model import evaluate, tune
@@ -67,6 +68,7 @@ app.command(promote)
 app.command(rollback)
 app.command(forget)
 app.command(vocabulary)
+app.command(doctor)
 
 
 @app.command
