@@ -143,14 +143,14 @@ def fit_compressed_elsa(
     """
     plan = kept_entries(n_factors, n_nonzeros, n_stages=n_stages, schedule=schedule)
     how = _Training(n_epochs, batch_size, learning_rate, seed, patience, alpha, beta)
-    finish = how._replace(n_epochs=n_epochs if n_last_epochs is None else n_last_epochs)
-    last = len(plan) - 1
-    first = (how, None) if last else (finish, validation)
-    model, kept = _first_stage(X, n_factors, plan[0], *first)
+    last = how._replace(n_epochs=n_epochs if n_last_epochs is None else n_last_epochs)
+    asked: list[tuple[_Training, Validation | None]] = [(how, None)] * (len(plan) - 1) + [
+        (last, validation)
+    ]
+    model, kept = _first_stage(X, n_factors, plan[0], *asked[0])
     for stage, k in enumerate(plan[1:], start=1):
         kept = _again(kept, k, n_factors, seed if restart else None)
-        asked = (finish, validation) if stage == last else (how, None)
-        model = _stage(X, kept, n_factors, asked[0], stage * n_epochs, asked[1], on_epoch)
+        model = _stage(X, kept, n_factors, stage * n_epochs, on_epoch, *asked[stage])
     return model
 
 
@@ -228,8 +228,8 @@ def _first_stage(
 
 
 def _stage(
-    X: sp.csr_array, kept: Kept, n_factors: int, how: _Training, first: int,
-    validation: Validation | None, on_epoch: OnEpoch | None,
+    X: sp.csr_array, kept: Kept, n_factors: int, first: int, on_epoch: OnEpoch | None,
+    how: _Training, validation: Validation | None,
 ) -> CompressedELSA:  # fmt: skip
     """Train the entries in place; return the best epoch's model, the last one's by default."""
     counts = np.bincount(X.indices, minlength=X.shape[1])
