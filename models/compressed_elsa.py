@@ -144,9 +144,7 @@ def fit_compressed_elsa(
     plan = kept_entries(n_factors, n_nonzeros, n_stages=n_stages, schedule=schedule)
     how = _Training(n_epochs, batch_size, learning_rate, seed, patience, alpha, beta)
     last = how._replace(n_epochs=n_epochs if n_last_epochs is None else n_last_epochs)
-    asked: list[tuple[_Training, Validation | None]] = [(how, None)] * (len(plan) - 1) + [
-        (last, validation)
-    ]
+    asked: list[_Asked] = [(how, None)] * (len(plan) - 1) + [(last, validation)]
     model, kept = _first_stage(X, n_factors, plan[0], *asked[0])
     for stage, k in enumerate(plan[1:], start=1):
         kept = _again(kept, k, n_factors, seed if restart else None)
@@ -196,6 +194,9 @@ class _Training(NamedTuple):
     patience: int | None
     alpha: float
     beta: float
+
+
+_Asked = tuple[_Training, Validation | None]  # of a stage
 
 
 def _unit(values: np.ndarray) -> np.ndarray:
