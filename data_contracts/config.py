@@ -207,6 +207,13 @@ class TablesConfig(Frozen):
     """Snapshots kept."""
 
 
+class RatingPredictionsConfig(Frozen):
+    """The table rating_predictions, for a model that predicts ratings."""
+
+    pairs: Annotated[str, AfterValidator(known_place)] = ""
+    """Parquet file with user_id and item_id: in the lake, absolute or s3://...; "" for none."""
+
+
 class MLflowConfig(Frozen):
     """Tracking and registry."""
 
@@ -243,6 +250,7 @@ class NightlyConfig(Frozen):
     )
     """Surface -> its length and rules; each is a partition of top_n."""
     tables: TablesConfig = TablesConfig()
+    rating_predictions: RatingPredictionsConfig = RatingPredictionsConfig()
     publish: PublishConfig = PublishConfig()
     drift: DriftConfig = DriftConfig()
     data_drift: DataDriftConfig = DataDriftConfig()
@@ -267,6 +275,11 @@ class NightlyConfig(Frozen):
             raise ValueError(
                 f"a model of kind {self.model.kind} learns from ratings: name the log's column of "
                 "ratings in interactions.columns.value, or choose another kind"
+            )
+        if self.rating_predictions.pairs and self.model.consumes != "ratings":
+            raise ValueError(
+                f"rating_predictions.pairs needs a model that predicts ratings, got kind "
+                f"{self.model.kind}: leave the pairs out, or choose another kind"
             )
         for name, surface in self.surfaces.items():
             if surface.diversity and not self.model.has_vectors:

@@ -18,6 +18,7 @@ from data_contracts.top_n import SHORT_REASONS
 from models.list_contract import Lists, Terms, violations
 from tasks.lake import Night
 from tasks.matrix import load_shard
+from tasks.rating_check import RATING_RULES, rating_violations
 from tasks.registry import fetch_model
 from tasks.rules import SurfaceRules, load_rules, rules_of_users
 from tasks.steps import run_step
@@ -73,6 +74,7 @@ def _check(
                 night, snapshot, surface, shard, user_ids, item_ids, terms
             ).items():
                 found[rule] += count
+    found |= rating_violations(night, snapshot)
     refuse(found, snapshot, night)
     logger.info("check: %d lists, every rule kept", users)
     return CheckManifest(step="check", run_date=night.run_date, key=key, rules=found, users=users)
@@ -174,7 +176,8 @@ def refuse(found: dict[str, int], snapshot: SnapshotManifest, night: Night) -> N
     """
     broken = {rule: count for rule, count in found.items() if count}
     if broken:
-        sentences = "; ".join(f"{RULES[rule]}: {count} broken" for rule, count in broken.items())
+        said = RULES | RATING_RULES
+        sentences = "; ".join(f"{said[rule]}: {count} broken" for rule, count in broken.items())
         raise ContractViolationError(
             f"the lists of {night.run_date} break their contract: {sentences}"
         )

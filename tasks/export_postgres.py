@@ -24,6 +24,7 @@ _KEYS = {
     "short_lists": "surface, user_id",
     "similar_items": "item_id, rank",
     "item_embeddings": "item_id",
+    "rating_predictions": "user_id, item_id",
 }
 
 

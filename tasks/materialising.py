@@ -30,6 +30,8 @@ from tasks.lake import Night
 from tasks.matrix import load_shard
 from tasks.progress import track
 from tasks.ranker import Ranker
+from tasks.rating_pairs import pairs_fingerprint
+from tasks.rating_table import RATINGS, predicting_model, write_rating_predictions
 from tasks.registry import fetch_model
 from tasks.retirement import retire_items, retired_mask
 from tasks.row_values import RowValues
@@ -81,6 +83,7 @@ def materialise_tables(
         "surfaces": {name: each.model_dump() for name, each in night.config.surfaces.items()},
         "catalogue": catalogue_fingerprint(night),
         "rules": rules_fingerprint(night),
+        "pairs": pairs_fingerprint(night),
         "champion": promote.champion_version,
         "model": promote.champion_digest,
         "config": whole_config_digest(night),
@@ -105,10 +108,13 @@ def _materialise(
     snapshot_id = f"{night.run_date}-v{version}-{key[:8]}"  # the key covers all that shapes a table
     stamp = Stamp(night.run_date, version, snapshot_id)
     sources = gather_sources(night, matrices, stamp)
+    if night.config.rating_predictions.pairs:
+        predicting_model(sources.champion, version)  # before hours of lists
     notes = dict(_write_lists(night, matrices, sources, staging))
     rows = {path: note.rows for path, note in notes.items()}
     rows |= {path.replace("top_n", "short_lists", 1): note.short for path, note in notes.items()}
     rows |= _write_item_tables(night, sources, staging)
+    rows |= _write_ratings(night, matrices, sources, staging)
     n_lists = sum(note.users for note in notes.values())
     fallbacks = sum(note.fallbacks for note in notes.values())
     per_table = _per_table(rows)
@@ -205,6 +211,21 @@ def _write_item_tables(night: Night, sources: Sources, staging: Path) -> dict[st
 
     writers = {SIMILAR: similar, EMBEDDINGS: embeddings}
     return {path: once(staging / path, RowsNote, write).rows for path, write in writers.items()}
+
+
+def _write_ratings(
+    night: Night, matrices: MatrixManifest, sources: Sources, staging: Path
+) -> dict[str, int]:
+    if not night.config.rating_predictions.pairs:
+        return {}
+
+    def write(path: Path) -> RowsNote:
+        rows = write_rating_predictions(
+            path, night, matrices, sources.champion, item_ids=sources.item_ids, stamp=sources.stamp
+        )
+        return RowsNote(rows=rows)
+
+    return {RATINGS: once(staging / RATINGS, RowsNote, write).rows}
 
 
 def _per_table(rows: dict[str, int]) -> dict[str, int]:

@@ -21,8 +21,8 @@ def run_query(night: Night, sql: str) -> QueryResult:
     """Return the answer of SQL over views of the latest snapshot.
 
     The views are top_n and short_lists (with the column surface), similar_items and
-    item_embeddings; where there are any, top_n_before (of the last run date before), items and
-    segments. Snapshots are resolved once, so a publication meanwhile changes nothing. No
+    item_embeddings; where there are any, rating_predictions, top_n_before (of the last run date
+    before), items and segments. Snapshots are resolved once, so a publication meanwhile changes nothing. No
     statement can write or read a file.
 
     Raises:

@@ -30,7 +30,7 @@ from tasks.retention import by_age, outlived, remove_snapshots
 from tasks.steps import MANIFEST, commit, is_whole, manifest_text, read_manifest, step_key
 
 logger = logging.getLogger(__name__)
-TABLES = ("top_n", "similar_items", "item_embeddings", "short_lists")
+TABLES = ("top_n", "similar_items", "item_embeddings", "short_lists")  # that are always there
 _TRIES = 100  # of a reader, each overtaken by a publication
 
 

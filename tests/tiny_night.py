@@ -1,5 +1,6 @@
 """Whole nights of a small sample shop, step after step, without an orchestrator."""
 
+import contextlib
 from datetime import timedelta
 from pathlib import Path
 
@@ -42,16 +43,34 @@ def run_night(night: Night) -> NightReport:
     return report_night(night, log, history, matrices, judged, promoted, snapshot, published, drift)
 
 
-def tiny_shop(lake: Path) -> list[Night]:
-    """Make a shop with segments and two surfaces, one with short lists; return two nights of it."""
+def tiny_shop(lake: Path, *, rated: bool = False) -> list[Night]:
+    """Make a shop with segments and two surfaces, one with short lists; return two nights of it.
+
+    Args:
+        lake: an empty folder.
+        rated: whether every event has stars, 1 to 5 by user and item.
+    """
     sample = write_sample_lake(lake, seed=5, n_users=300, n_items=100, n_days=8)
     settings = load_config(lake / "hoarfrost.toml").model_dump()
     category = pl.read_parquet(lake / "items" / "*.parquet")["category"].sort()[0]
     settings["surfaces"]["mail"] = {"n_top": 12, "categories": (category,)}
     settings["model"] |= {"n_factors": 8, "n_epochs": 4}
+    if rated:
+        settings["interactions"]["columns"]["value"] = "stars"
+        _rate(lake)
     config = NightlyConfig.model_validate(settings)
     (lake / "segments").mkdir()
     users = {"user_id": [f"u-{k:05d}" for k in range(200)], "segment": ["new", "loyal"] * 100}
     pl.DataFrame(users).write_parquet(lake / "segments" / "segments.parquet")
     days = (sample.run_date, sample.run_date + timedelta(days=1))
     return [Night(config=config, run_date=day) for day in days]
+
+
+def _rate(lake: Path) -> None:
+    """Give every event stars, so that items tend to some."""
+    item = pl.col("item_id").str.extract(r"(\d+)").cast(pl.Int64)
+    user = pl.col("user_id").str.extract(r"(\d+)").cast(pl.Int64)
+    stars = 1.0 + (item % 4 + (user + item) % 2).fill_null(0)
+    for path in (lake / "interactions").rglob("*.parquet"):
+        with contextlib.suppress(pl.exceptions.ComputeError):  # the sample has a broken file
+            pl.read_parquet(path).with_columns(stars=stars.cast(pl.Float64)).write_parquet(path)

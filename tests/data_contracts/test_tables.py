@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from data_contracts.item_embeddings import item_embeddings_schema
+from data_contracts.rating_predictions import rating_predictions_schema
 from data_contracts.short_lists import short_lists_schema
 from data_contracts.similar_items import similar_items_schema
 from data_contracts.top_n import top_n_schema
@@ -72,11 +73,25 @@ def item_embeddings() -> pl.DataFrame:
     )
 
 
+def rating_predictions() -> pl.DataFrame:
+    """A rating, and the usual one of an item that nobody has rated."""
+    return pl.DataFrame(
+        {
+            "user_id": ["ann", "ann"],
+            "item_id": ["kettle", "pan"],
+            "rating": [4.5, 3.0],
+            "reason": [None, "cold_item"],
+        },
+        schema_overrides={"rating": pl.Float32},
+    ).with_columns(STAMP)
+
+
 SCHEMAS = {
     top_n: top_n_schema("string", "string"),
     short_lists: short_lists_schema("string"),
     similar_items: similar_items_schema("integer"),
     item_embeddings: item_embeddings_schema("string", 2),
+    rating_predictions: rating_predictions_schema("string", "string"),
 }
 BREAKS = [
     (top_n, {"user_id": ""}, "not_empty"),
@@ -107,6 +122,10 @@ BREAKS = [
     (similar_items, {"similar_item_id": 3}, "unique_item_id_and_similar_item_id"),
     (similar_items, {"similar_item_id": 1}, "another_item"),
     (similar_items, {"score": float("-inf")}, "finite"),
+    (rating_predictions, {"item_id": "pan"}, "unique_user_id_and_item_id"),
+    (rating_predictions, {"rating": float("inf")}, "finite"),
+    (rating_predictions, {"reason": "tired"}, "known_value"),
+    (rating_predictions, {"user_id": None}, "not_nullable"),
     (item_embeddings, {"item_id": "pan"}, "unique_item_id"),
     (item_embeddings, {"vector": [0.0, 0.0]}, "unit_length"),
     (item_embeddings, {"vector": [0.8, 0.8]}, "unit_length"),

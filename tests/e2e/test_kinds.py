@@ -18,7 +18,7 @@ from tests.tiny_night import run_night, tiny_shop
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 WITH_VECTORS = {"elsa", "compressed_elsa", "elsa_content", "ials", "bpr"}
-WITHOUT_TASTE = {"popularity", "random"}
+WITHOUT_TASTE = {"popularity", "random", "rating_mean", "rating_bias"}
 SMALL = {
     "elsa": {"n_factors": 8, "n_epochs": 2}, "ials": {"n_factors": 8}, "bpr": {"n_factors": 8},
     "compressed_elsa": {"n_factors": 16, "n_nonzeros": 4, "n_stages": 3, "n_epochs": 2},
@@ -33,7 +33,7 @@ LENIENT = {
 def sample(tmp_path_factory: pytest.TempPathFactory, migrated_mlflow: Path) -> Night:
     """A small shop with an empty MLflow."""
     lake = tmp_path_factory.mktemp("sample")
-    night, _ = tiny_shop(lake)
+    night, _ = tiny_shop(lake, rated=True)
     (lake / "mlflow").mkdir()
     shutil.copy(migrated_mlflow, lake / "mlflow" / "mlflow.db")
     return night
