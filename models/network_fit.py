@@ -1,7 +1,7 @@
 """Minibatch training of any network over the rows of X: order, early stopping, going on."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
@@ -22,6 +22,7 @@ from models.network_state import (
 logger = logging.getLogger(__name__)
 OnNetworkEpoch = Callable[[int, dict[str, float], NetworkState], None]
 Validation = tuple[sp.csr_array, sp.csr_array]
+Arrange = Callable[[np.random.Generator, np.ndarray], np.ndarray]
 _ERRORS = ("rmse", "mae")  # figures of which less is better
 
 
@@ -39,6 +40,9 @@ class TrainedNetwork(Protocol):
     def loss(self, rows: np.ndarray, step: Step) -> Tensor:
         """Return the loss of the rows named, a number."""
 
+    # Instead of loss, a network may have losses(rows, step), which yields them one after the
+    # other; the optimiser steps after each.
+
     def fitted(self) -> Any:
         """Return the fitted model of the parameters as they are, in numpy, without copying X."""
 
@@ -50,6 +54,10 @@ class Training(NamedTuple):
     batch_size: int
     seed: int
     patience: int | None = None
+    milestones: tuple[int, ...] = ()  # after each of these epochs the step size becomes less
+    decay: float = 0.5  # by this factor
+    max_gradient: float | None = None  # longer gradients are brought to this length
+    interruptible: bool = False  # Ctrl-C ends the training, and the best epoch so far is kept
 
 
 def fit_network(
@@ -62,6 +70,7 @@ def fit_network(
     metric: str = "ndcg@100",
     on_epoch: OnNetworkEpoch | None = None,
     resume: NetworkState | None = None,
+    arrange: Arrange | None = None,
 ) -> NetworkState:
     """Train a network in place; afterwards it holds the parameters of the best epoch.
 
@@ -73,36 +82,59 @@ def fit_network(
         validate: figures of a fitted model; the largest ``metric`` is best. Without it the last
             epoch is.
         metric: name of the figure; of "rmse" and "mae" the smallest is best.
-        on_epoch: called after every epoch with its number (from 1), figures and state.
+        on_epoch: called after every epoch with its number (from 1), figures and state; it may
+            raise StopIteration to end the training.
         resume: where to go on; the result is that of an uninterrupted fit, to the bit.
+        arrange: puts the rows of an epoch into the order of its steps, by default at random.
 
     Raises:
         ArithmeticError: the loss is not finite.
     """
-    state = _begin(network, optimiser, resume)
-    most = training.batch_size
-    while state.epoch < training.n_epochs and not _is_stale(state, training.patience):
-        epoch = state.epoch + 1
-        order = np.random.default_rng([training.seed, epoch]).permutation(rows)
+    kept = [_begin(network, optimiser, resume)]
+    try:
+        arranged = arrange or np.random.Generator.permutation
+        _train(network, rows, training, optimiser, validate, metric, on_epoch, arranged, kept)
+    except StopIteration:
+        pass
+    except KeyboardInterrupt:
+        if not training.interruptible:
+            raise
+        logger.warning("interrupted after epoch %d: the best one so far is kept", kept[0].epoch)
+    state = kept[0]
+    set_parameters(network, state.best_parameters)
+    network.eval()
+    return state
+
+
+def _train(
+    network: Any,
+    rows: np.ndarray,
+    training: Training,
+    optimiser: torch.optim.Optimizer,
+    validate: Callable[[Any], dict[str, float]] | None,
+    metric: str,
+    on_epoch: OnNetworkEpoch | None,
+    arranged: Arrange,
+    kept: list[NetworkState],
+) -> None:
+    """Run the epochs; the state after the last whole one is in ``kept``, whatever is raised."""
+    most, rates = training.batch_size, [group["lr"] for group in optimiser.param_groups]
+    while kept[0].epoch < training.n_epochs and not _is_stale(kept[0], training.patience):
+        epoch = kept[0].epoch + 1
+        order = arranged(np.random.default_rng([training.seed, epoch]), rows)
+        _set_rates(optimiser, rates, training, epoch)
         network.train()
+        noise = _noise(network, training.seed, epoch)
+        clip = training.max_gradient
         loss, n_steps, most = _run_epoch(
-            network,
-            order,
-            optimiser,
-            _noise(network, training.seed, epoch),
-            state.step,
-            epoch,
-            most,
+            network, order, optimiser, noise, kept[0].step, epoch, most, clip
         )
         network.eval()
         figures = {} if validate is None else validate(network.fitted())
         value = _goodness(figures, metric)
-        state = _advance(state, network, optimiser, n_steps, value)
+        kept[0] = _advance(kept[0], network, optimiser, n_steps, value)
         if on_epoch is not None:
-            on_epoch(epoch, {"loss": loss} | figures, state)
-    set_parameters(network, state.best_parameters)
-    network.eval()
-    return state
+            on_epoch(epoch, {"loss": loss} | figures, kept[0])
 
 
 def ranking_figures(
@@ -141,16 +173,21 @@ def _begin(network: nn.Module, optimiser: Any, resume: NetworkState | None) -> N
 
 def _run_epoch(
     network: Any, order: np.ndarray, optimiser: torch.optim.Optimizer, noise: torch.Generator,
-    n_before: int, epoch: int, most: int,
+    n_before: int, epoch: int, most: int, max_gradient: float | None,
 ) -> tuple[float, int, int]:  # fmt: skip
     losses: list[Tensor] = []
     start = 0
     while start < len(order):
         rows = order[start : start + most]
         try:
-            optimiser.zero_grad(set_to_none=True)
-            loss = network.loss(rows, Step(n_before + len(losses), epoch, noise))
-            loss.backward()
+            step = Step(n_before + len(losses), epoch, noise)
+            for loss in _losses(network, rows, step):
+                optimiser.zero_grad(set_to_none=True)
+                loss.backward()
+                if max_gradient is not None:
+                    nn.utils.clip_grad_norm_(network.parameters(), max_gradient)
+                optimiser.step()
+                losses.append(loss.detach())
         except torch.OutOfMemoryError:
             if len(rows) == 1:
                 raise
@@ -158,8 +195,6 @@ def _run_epoch(
             logger.warning("out of memory: %d rows per step from here on", most)
             torch.cuda.empty_cache()
             continue
-        optimiser.step()
-        losses.append(loss.detach())
         start += len(rows)
     seen = torch.stack(losses).cpu().numpy()
     bad = np.flatnonzero(~np.isfinite(seen))
@@ -169,6 +204,19 @@ def _run_epoch(
             "a lower learning_rate may help, and the entries of X must be finite"
         )
     return float(seen.mean()), len(losses), most
+
+
+def _losses(network: Any, rows: np.ndarray, step: Step) -> Iterable[Tensor]:
+    several = getattr(network, "losses", None)
+    return (network.loss(rows, step),) if several is None else several(rows, step)
+
+
+def _set_rates(
+    optimiser: torch.optim.Optimizer, rates: list[float], training: Training, epoch: int
+) -> None:
+    n_passed = sum(epoch > each for each in training.milestones)
+    for group, rate in zip(optimiser.param_groups, rates, strict=True):
+        group["lr"] = rate * training.decay**n_passed
 
 
 def _noise(network: nn.Module, seed: int, epoch: int) -> torch.Generator:

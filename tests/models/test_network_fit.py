@@ -104,6 +104,81 @@ def test_of_an_error_the_smallest_is_best():
     assert (state.best_epoch, state.best_metric) == (2, -0.5)
 
 
+def test_steps_become_smaller_after_milestones():
+    """Also in a fit that goes on."""
+    rates: list[float] = []
+
+    def watch(parameters):
+        optimiser = torch.optim.SGD(parameters, lr=0.4, momentum=0.9)
+        optimiser.register_step_post_hook(lambda o, *_: rates.append(o.param_groups[0]["lr"]))
+        return optimiser
+
+    states: list[NetworkState] = []
+    training = Training(5, 30, seed=1, milestones=(1, 3))
+    OPTIMISERS["watched"] = watch
+    try:
+        _, whole = train(
+            matrix(), "watched", training=training, on_epoch=lambda _e, _f, s: states.append(s)
+        )
+        _, again = train(matrix(), "watched", training=training, resume=states[2])
+    finally:
+        del OPTIMISERS["watched"]
+    assert rates == [0.4, 0.2, 0.2, 0.1, 0.1, 0.1, 0.1]
+    np.testing.assert_array_equal(again.parameters, whole.parameters)
+
+
+def test_long_gradients_are_shortened():
+    """A step of plain descent is then as long as its size says, at most."""
+    _, state = train(
+        matrix(), "momentum", scale=1e6, training=Training(1, 30, seed=1, max_gradient=2.0)
+    )
+    start = Linear(matrix()).W.detach().numpy().ravel()
+    np.testing.assert_allclose(np.linalg.norm(state.parameters - start), 0.1, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("raised", "interruptible"), [(StopIteration, False), (KeyboardInterrupt, True)]
+)
+def test_a_training_that_is_ended_keeps_its_best_epoch(raised, interruptible):
+    """By the caller, or by Ctrl-C where it was allowed."""
+
+    def end(epoch, _figures, _state):
+        if epoch == 3:
+            raise raised
+
+    training = Training(5, 8, seed=1, interruptible=interruptible)
+    _, state = train(matrix(), training=training, on_epoch=end)
+    _, three = train(matrix(), training=training._replace(n_epochs=3))
+    np.testing.assert_array_equal(state.parameters, three.parameters)
+    assert state.epoch == 3
+
+
+def test_an_interruption_is_not_swallowed_elsewhere():
+    """A night that is stopped must stop."""
+
+    def end(_epoch, _figures, _state):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(matrix(), on_epoch=end)
+
+
+def test_several_losses_are_several_steps():
+    """The second one sees what the first step changed."""
+
+    class Twice(Linear):
+        def losses(self, rows, step):
+            """The same rows twice."""
+            yield self.loss(rows, step)
+            yield self.loss(rows, step)
+
+    network = Twice(matrix())
+    state = fit_network(
+        network, np.arange(30), Training(2, 30, seed=1), OPTIMISERS["adam"](network.parameters())
+    )
+    assert state.step == 4
+
+
 def test_divergence_names_batch_and_cause():
     """A loss that is not finite ends the fit."""
     with pytest.raises(ArithmeticError, match=r"nan in epoch 1, batch 0.*learning_rate"):
