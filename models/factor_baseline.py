@@ -22,6 +22,7 @@ class IALS:
     decoder: Float[np.ndarray, "n_items n_factors"]
     l2: float
     weight: float
+    best_epoch: int = 0
     consumes: ClassVar[str] = "weighted matrix"
 
     def encode(self, X: sp.csr_array) -> Float[np.ndarray, "batch n_factors"]:
