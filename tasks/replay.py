@@ -38,7 +38,13 @@ from tasks.measuring import CHALLENGER, CHAMPION, lay_ground, measure_contender
 from tasks.progress import track
 from tasks.replay_chart import replay_chart
 from tasks.replay_fit import fit_replayed
-from tasks.replay_lake import drop_rebuilt, night_apart, rebuild_matrices, replay_lake
+from tasks.replay_lake import (
+    drop_rebuilt,
+    model_apart,
+    night_apart,
+    rebuild_matrices,
+    replay_lake,
+)
 from tasks.steps import is_whole, read_manifest, run_step
 from tasks.vocabulary import read_vocabulary
 from tasks.warm_start import warm_version
@@ -73,7 +79,7 @@ def replay_night(night: Night, file: ModelFile) -> ReplayedNight | SkippedNight:
     try:
         past = _past(night)
         apart = night_apart(night)
-        replayed = _with_model(apart, file)
+        replayed = _with_model(apart, file, night.lake)
         name = f"replay-{model_digest(night.config, file)}"
         settings = {
             "model": replayed.config.model_dump(mode="json", exclude={"lake", "mlflow"}),
@@ -153,9 +159,9 @@ def _summary(
     return made
 
 
-def _with_model(apart: Night, file: ModelFile) -> Night:
-    training = _training(apart.config, file)
-    config = apart.config.model_copy(update={"model": file.model, "training": training})
+def _with_model(apart: Night, file: ModelFile, lake: Path) -> Night:
+    training, model = _training(apart.config, file), model_apart(file.model, lake)
+    config = apart.config.model_copy(update={"model": model, "training": training})
     return apart.model_copy(update={"config": config})
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from data_contracts.bucket_pattern import in_bucket
 from data_contracts.config import NightlyConfig
 from data_contracts.manifests import IngestManifest, MatrixManifest
+from data_contracts.model_config import ContentELSAConfig, ModelConfig
 from tasks.files import make_folder, move_file, staged_path
 from tasks.history import build_history
 from tasks.id_codes import codes_folder
@@ -61,6 +62,15 @@ def drop_rebuilt(apart: Night) -> None:
     """Remove what was only needed to judge a night again."""
     for step in ("history", VOCABULARY, "matrices", "train", "judge"):
         shutil.rmtree(apart.step(step), ignore_errors=True)
+
+
+def model_apart(model: ModelConfig, lake: Path) -> ModelConfig:
+    """Return a model whose vectors of items are those of the lake that is replayed."""
+    if not isinstance(model, ContentELSAConfig) or not model.embeddings:
+        return model
+    if in_bucket(model.embeddings):
+        return model
+    return model.model_copy(update={"embeddings": str(lake / model.embeddings)})
 
 
 def _config_apart(config: NightlyConfig, apart: Path) -> NightlyConfig:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import polars as pl
 import pytest
 
 from data_contracts.config_text import config_text
@@ -81,6 +82,18 @@ def test_another_model_is_judged_and_nothing_else_of_the_lake_changes(nights):
     assert done.over_champion is not None
     assert done.over_champion.mean == pytest.approx(done.replayed.mean - done.champion.mean)
     assert not list((night.lake / "state" / "replay").rglob("*.npy"))
+
+
+def test_a_model_that_learns_with_content_finds_it_in_the_lake(nights):
+    """The catalogue, and vectors by a path inside the lake."""
+    night = nights[1]
+    items = pl.read_parquet(night.lake / "items" / "*.parquet")["item_id"]
+    vectors = pl.DataFrame({"item_id": items, "vector": [[1.0, k % 3] for k in range(len(items))]})
+    vectors.write_parquet(night.lake / "vectors.parquet")
+    model = {"kind": "elsa_content", "embeddings": "vectors.parquet", "n_epochs": 1}
+    done = replayed(night, ModelFile.model_validate({"model": model}))
+    assert 0.0 < done.metrics["ndcg@100"].mean < 1.0
+    (night.lake / "vectors.parquet").unlink()
 
 
 def test_a_finished_night_is_not_replayed_twice(nights):
