@@ -15,33 +15,10 @@ from pydantic import (
 )
 
 from data_contracts.bucket_pattern import known_place
-from data_contracts.frozen import Frozen
+from data_contracts.kind_config import Consumed as Consumed
+from data_contracts.kind_config import KindConfig, ShareAboveZero, ShareBelowOne
+from data_contracts.network_config import CDAEConfig, MultDAEConfig, MultVAEConfig
 from data_contracts.surface import Share
-
-ShareBelowOne = Annotated[float, Field(ge=0.0, lt=1.0)]
-ShareAboveZero = Annotated[float, Field(gt=0.0, le=1.0)]
-Consumed = Literal["weights", "ratings", "order"]
-
-
-class KindConfig(Frozen):
-    """What every kind of model says of itself.
-
-    What it consumes are the values of the rows that it is fitted on and given to score:
-
-    - "weights": how much a user had of an item, as [events] and [history] make it;
-    - "ratings": the last rating of the pair, of the log's column interactions.columns.value or of
-      the column rating of a fixed split; a pair without a rating has no entry;
-    - "order": the place 1, 2, ... of the pair among the user's, by its last event.
-    """
-
-    consumes: ClassVar[Consumed] = "weights"
-    stops_early: ClassVar[bool] = False  # it is trained by epochs that held-out users judge
-    has_vectors: ClassVar[bool] = False  # of items
-
-    @property
-    def validated_by(self) -> Literal["ndcg@100", "rmse"]:
-        """The metric by which held-out users, or held-out ratings, judge a fit."""
-        return "rmse" if self.consumes == "ratings" else "ndcg@100"
 
 
 class ELSAConfig(KindConfig):
@@ -277,8 +254,9 @@ def _kind_of(value: object) -> str | None:
     return kind if isinstance(kind, str) else None
 
 
-# To add a kind: its class above and its line here, a case in tasks/fitting.py, or in
-# tasks/epoch_fit.py if it stops early, and how it is kept in models/model_arrays.py.
+# To add a kind: its class above or in a file of its own, its line here, a case in
+# tasks/fitting.py, or in tasks/epoch_fit.py if it stops early, and how it is kept in
+# models/model_arrays.py.
 _Kinds = (
     Annotated[ELSAConfig, Tag("elsa")]
     | Annotated[CompressedELSAConfig, Tag("compressed_elsa")]
@@ -288,6 +266,9 @@ _Kinds = (
     | Annotated[EDLAEConfig, Tag("edlae")]
     | Annotated[SANSAConfig, Tag("sansa")]
     | Annotated[ItemKNNConfig, Tag("item_knn")]
+    | Annotated[MultVAEConfig, Tag("multvae")]
+    | Annotated[MultDAEConfig, Tag("multdae")]
+    | Annotated[CDAEConfig, Tag("cdae")]
     | Annotated[IALSConfig, Tag("ials")]
     | Annotated[BPRConfig, Tag("bpr")]
     | Annotated[PopularityConfig, Tag("popularity")]

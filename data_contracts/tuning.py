@@ -59,6 +59,12 @@ Parameter = Annotated[
 ]
 Space = dict[str, Parameter]
 _FACTORS = Choices(choices=(32, 64, 128, 256))
+_NETWORK: Space = {
+    "n_factors": Choices(choices=(64, 128, 200, 400)),
+    "n_hidden": Choices(choices=(0, 300, 600)),
+    "learning_rate": Range(low=0.0003, high=0.003, log=True),
+    "dropout": Range(low=0.2, high=0.7),
+}
 _DEFAULT_SPACE: dict[str, Space] = {
     "elsa": {
         "learning_rate": Range(low=0.01, high=0.3, log=True),
@@ -85,6 +91,14 @@ _DEFAULT_SPACE: dict[str, Space] = {
     "edlae": {"l2": Range(low=5.0, high=10_000.0, log=True), "dropout": Range(low=0.0, high=0.8)},
     "sansa": {"l2": Range(low=0.5, high=200.0, log=True)},
     "item_knn": {"n_neighbours": Range(low=10, high=500, log=True)},
+    "multvae": _NETWORK | {"cap": Range(low=0.05, high=1.0, log=True)},
+    "multdae": _NETWORK | {"l2": Range(low=0.001, high=0.1, log=True)},
+    "cdae": {
+        "n_factors": _FACTORS,
+        "learning_rate": Range(low=0.03, high=1.0, log=True),
+        "dropout": Range(low=0.1, high=0.8),
+        "n_negatives": Choices(choices=(2, 5, 10)),
+    },
     "ials": {
         "n_factors": _FACTORS,
         "l2": Range(low=0.01, high=100.0, log=True),

@@ -93,7 +93,8 @@ def fit_cdae(
     """Return CDAE, trained by AdaGrad on what users had and on as many draws of what they had not.
 
     Reference: Wu et al., WSDM 2016, doi:10.1145/2835776.2835837 (n_factors is its K, dropout its
-    q, l2 its lambda). The loss is the mean over a batch's users of the sum over their items.
+    q, l2 its lambda). As there every user's slope counts in full: the loss of a batch is the sum
+    over its users, and l2 is held against it.
 
     Args:
         X: who had what, shape (n_users, n_items); every entry counts as 1.
@@ -106,7 +107,8 @@ def fit_cdae(
             goes through a sigmoid.
         dropout: share of a user's items that is left out of the input.
         n_negatives: items not had that are drawn for each item had, anew in every epoch.
-        l2: half its product with the squares of all weights, biases and vectors is lowered too.
+        l2: half its product with the squares of all weights, biases and a batch's vectors is
+            added to the loss of a batch.
         tied: one matrix for input and output.
         user_vectors: whether users of X have vectors.
         patience: epochs without a better figure before training stops, if it does.
@@ -124,11 +126,13 @@ def fit_cdae(
     shape = CDAEShape(n_factors, activation, loss, dropout, n_negatives, l2, tied, user_vectors)
     network = CDAENetwork(X, shape, seed=seed, device=device)
     known = np.bincount(X.indices, minlength=X.shape[1]) > 0
-    state = fit_network(
-        network, np.flatnonzero(np.diff(X.indptr)), Training(n_epochs, batch_size, seed, patience),
-        torch.optim.Adagrad(network.groups(), lr=learning_rate, eps=ADAGRAD_BETA),
-        validate=ranking_figures(validation, known=known), on_epoch=on_epoch, resume=resume,
-    )  # fmt: skip
+    optimiser = torch.optim.Adagrad(network.groups(), lr=learning_rate, eps=ADAGRAD_BETA)
+    with torch.sparse.check_sparse_tensor_invariants(enable=False):  # slopes of users' vectors
+        state = fit_network(
+            network, np.flatnonzero(np.diff(X.indptr)),
+            Training(n_epochs, batch_size, seed, patience), optimiser,
+            validate=ranking_figures(validation, known=known), on_epoch=on_epoch, resume=resume,
+        )  # fmt: skip
     return CDAE(network.fitted(state.best_epoch), network.user_vectors())
 
 

@@ -60,7 +60,7 @@ class CDAENetwork(nn.Module):
         return [decayed, *own]
 
     def loss(self, rows: np.ndarray, step: Step) -> Tensor:
-        """Return the loss of some users, a mean over them."""
+        """Return the loss of some users, added up."""
         batch = self.rows.take(rows)
         corrupted = batch.dropped(1.0 - self.shape.dropout, step.noise)
         h = corrupted.product(self.W_in) + self.b_code
@@ -77,7 +77,7 @@ class CDAENetwork(nn.Module):
             missed = 0.5 * ((had - 1.0).square().sum() + not_had.square().sum())
         else:
             missed = functional.softplus(-had).sum() + functional.softplus(not_had).sum()
-        return (missed + held_back) / len(rows)
+        return missed + held_back
 
     def _outputs(self, z: Tensor, row: Tensor, item: Tensor) -> Tensor:
         # by embeddings: their gradients are summed in one order, unlike those of indexing

@@ -58,8 +58,8 @@ def arrays_of(model: FittedModel) -> ModelArrays:  # noqa: C901 - one case a for
             right = {} if model.right is None else _parts(model.right, "right")
             return ModelArrays("sparse_item_item", _parts(model.left, "left") | right, {})
         case IALS():
-            numbers: dict[str, Parameter] = {"l2": model.l2, "weight": model.weight}
-            return ModelArrays("ials", {"factors": model.decoder}, numbers)
+            told: dict[str, Parameter] = {"l2": model.l2, "weight": model.weight}
+            return ModelArrays("ials", {"factors": model.decoder}, told)
         case BPR():
             arrays = {"factors": model.decoder, "projection": model.projection}
             return ModelArrays("bpr", arrays, {})

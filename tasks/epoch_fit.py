@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +13,14 @@ from data_contracts.model_config import (
     ELSAConfig,
     ModelConfig,
 )
+from data_contracts.network_config import (
+    CDAEConfig,
+    MultDAEConfig,
+    MultVAEConfig,
+    NetworkConfig,
+)
+from models.autoencoder import Autoencoder
+from models.cdae import fit_cdae
 from models.compressed_elsa import CompressedELSA, fit_compressed_elsa, kept_entries
 from models.compressed_elsa_engine import Kept
 from models.elsa import ELSA, fit_elsa, usual_batch_size, usual_rank
@@ -20,9 +28,13 @@ from models.elsa_content import ContentELSA, fit_elsa_content
 from models.elsa_form import ELSAForm
 from models.elsa_state import TrainingState
 from models.fitted_model import FittedModel
+from models.multdae import fit_multdae
+from models.multvae import fit_multvae, usual_anneal_steps
+from models.network_state import NetworkState
 from tasks.checkpoint import ResumableState
 from tasks.fit_data import FitData
 
+MOST_USERS_A_STEP = 500  # of a network: as in the papers
 _TOLD = ("cosine", "ndcg@100")
 OnEpoch = Callable[[int, dict[str, float], ResumableState | None], None]
 
@@ -48,6 +60,8 @@ def state_class(config: ModelConfig) -> type[ResumableState] | None:
     match config:
         case ELSAConfig():
             return TrainingState
+        case NetworkConfig():
+            return NetworkState
         case _:
             return None
 
@@ -69,6 +83,8 @@ def fit_by_epochs(data: FitData, config: ModelConfig, how: EpochFit) -> FittedMo
             return _fit_compressed_elsa(data, config, how)
         case ContentELSAConfig():
             return _fit_content_elsa(data, config, how)
+        case NetworkConfig():
+            return _fit_network(data, config, how)
         case _:
             raise TypeError(f"kind must have a fit by epochs, got {config.kind}")
 
@@ -149,3 +165,26 @@ def _fit_compressed_elsa(
         restart=config.restart, alpha=config.alpha, beta=config.beta, patience=config.patience,
         validation=data.validation, on_epoch=on_epoch,
     )  # fmt: skip
+
+
+def _fit_network(data: FitData, config: NetworkConfig, how: EpochFit) -> Autoencoder:
+    """Fit a network; what its configuration says goes by the names of the fit's arguments."""
+    n_users = data.X.shape[0]
+    batch_size = config.batch_size or min(usual_batch_size(n_users), MOST_USERS_A_STEP)
+    given: dict[str, Any] = config.model_dump(exclude={"kind"}) | {
+        "n_epochs": how.n_epochs, "batch_size": batch_size, "validation": data.validation,
+        "seed": how.seed, "device": how.device, "on_epoch": how.on_epoch,
+        "resume": how.resume if isinstance(how.resume, NetworkState) else None,
+    }  # fmt: skip
+    match config:
+        case MultVAEConfig():  # by the epochs configured: the last fit has fewer, not faster ones
+            given["anneal_steps"] = config.anneal_steps or usual_anneal_steps(
+                n_users, n_epochs=config.n_epochs, batch_size=batch_size, cap=config.cap
+            )
+            return fit_multvae(data.X, **given)
+        case MultDAEConfig():
+            return fit_multdae(data.X, **given)
+        case CDAEConfig():
+            return fit_cdae(data.X, **given).for_new_users
+        case _:
+            raise TypeError(f"kind must have a fit by epochs, got {type(config)}")

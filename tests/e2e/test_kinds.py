@@ -17,11 +17,14 @@ from tasks.table_file import check_table
 from tests.tiny_night import run_night, tiny_shop
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
-WITH_VECTORS = {"elsa", "compressed_elsa", "elsa_content", "ials", "bpr"}
+NONLINEAR = {"multvae", "multdae", "cdae"}
+WITH_VECTORS = {"elsa", "compressed_elsa", "elsa_content", "ials", "bpr"} | NONLINEAR
 WITHOUT_TASTE = {"popularity", "random", "rating_mean", "rating_bias"}
 SMALL = {
     "elsa": {"n_factors": 8, "n_epochs": 2}, "ials": {"n_factors": 8}, "bpr": {"n_factors": 8},
     "compressed_elsa": {"n_factors": 16, "n_nonzeros": 4, "n_stages": 3, "n_epochs": 2},
+    "multvae": {"n_factors": 8, "n_hidden": 16, "n_epochs": 3},
+    "multdae": {"n_factors": 8, "n_epochs": 3}, "cdae": {"n_factors": 8, "n_epochs": 3},
 }  # fmt: skip
 LENIENT = {
     "margin": 9.0, "min_users": 2, "max_coverage_loss": 1.0, "max_popularity_rise": 99.0,
@@ -67,7 +70,8 @@ def test_whole_night(sample, tmp_path, kind):
     by_model = lists.filter(pl.col("source") == "model")
     assert by_model.height > 0.7 * lists.height
     explained = by_model["because_item_id"].is_not_null().mean()
-    assert explained == 0.0 if kind in WITHOUT_TASTE else explained > 0.8
+    without_reasons = kind in WITHOUT_TASTE | NONLINEAR
+    assert explained == 0.0 if without_reasons else explained > 0.8
     check_similar(table(night, "similar_items"), kind)
     check_embeddings(night, kind)
 
