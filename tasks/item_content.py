@@ -151,7 +151,8 @@ def with_content(night: Night, champion: Contender, item_ids: pl.Series) -> Cont
         return champion
     new = np.flatnonzero(~champion.known)
     catalogue = _catalogue(night, item_ids.gather(new), model.space.number_names)
-    if (catalogue.vectors is None) != (model.space.n_given == 0):
+    n_given = 0 if catalogue.vectors is None else catalogue.vectors.shape[1]
+    if n_given != model.space.n_given:
         logger.warning(
             "content: the champion learnt with other vectors (model.embeddings), so only items "
             "that its training knew are listed"
