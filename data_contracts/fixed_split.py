@@ -4,11 +4,14 @@ import pandera.polars as pa
 import polars as pl
 
 from data_contracts.id_type import IdType
+from data_contracts.model_config import Consumed
 from data_contracts.table_column import id_column, score_column
 
 PAIR = ("user_id", "item_id")
 RATING, TIMESTAMP = "rating", "timestamp"
-FOR_ROWS = {"weights": (), "ratings": (RATING,), "order": (TIMESTAMP,)}
+FOR_ROWS: dict[Consumed, tuple[str, ...]] = {
+    "weights": (), "ratings": (RATING,), "order": (TIMESTAMP,),
+}  # fmt: skip
 """What a file must hold besides its pairs, by what a kind of model consumes."""
 
 

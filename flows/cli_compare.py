@@ -55,11 +55,14 @@ def compare(
     Every model is searched on users held out of train, fitted and ranked in a process of its own;
     the test file chooses nothing. One that fails does not stop the others: the table says why,
     and the exit code is 0 as long as one of the models named has figures. Popularity and random
-    stand in every table. A repeated call fits only what is not finished. The folder gets
-    comparison.json, comparison.md and comparison.svg.
+    stand in every table, the mean and biases in one of errors of ratings (--metric rmse). A
+    repeated call fits only what is not finished. The folder gets comparison.json, comparison.md
+    and comparison.svg.
 
     Example: hoarfrost compare --train train.parquet --test test.parquet --kinds ease,sansa,elsa
     --trials 10
+
+    Example: hoarfrost compare --train train.parquet --test test.parquet --kinds all --metric rmse
 
     Example: hoarfrost compare --train train.parquet --test test.parquet --config wide.toml
     --config narrow.toml --baseline narrow --timeout 600
@@ -67,13 +70,15 @@ def compare(
     from tasks.compare import compare_models, finished
     from tasks.compare_entry import entries
     from tasks.compare_page import check_page, write_page
+    from tasks.fixed_split import consumable
 
     if page is not None:
         check_page(page)
     named = [] if kinds is None else [each.strip() for each in kinds.split(",") if each.strip()]
     models = entries(
-        config or [], named, trials=trials, timeout=timeout, has_items=items is not None
-    )
+        config or [], named, trials=trials, timeout=timeout, has_items=items is not None,
+        metric=metric, readable=consumable(train),
+    )  # fmt: skip
     flags = {
         "train": train, "test": test, "config": config, "kinds": kinds, "items": items,
         "trials": trials, "timeout": timeout, "metric": metric, "baseline": baseline, "out": out,

@@ -12,7 +12,10 @@ from data_contracts.tuning import TuneConfig
 from flows import display_model
 from flows.flag import DEFAULT_CONFIG, Day, Json, run_date
 
-Pairs = Annotated[Path, Parameter(help="Parquet file with the columns user_id and item_id")]
+Pairs = Annotated[
+    Path,
+    Parameter(help="Parquet file with user_id, item_id; rating or timestamp for a kind that asks"),
+]
 Items = Annotated[
     Path | None,
     Parameter(help="Parquet file with item_id and title, category or text, for elsa_content"),

@@ -17,7 +17,7 @@ Table = Annotated[str | None, Parameter(help="the only table to copy; by default
 def query(sql: str, *, config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
     """Ask the latest snapshot in SQL: views top_n, short_lists, similar_items, item_embeddings.
 
-    Where there are such files also items and segments. A query writes nothing.
+    Where there are any also rating_predictions, items and segments. A query writes nothing.
 
     Example: hoarfrost query "SELECT * FROM top_n WHERE user_id = 'u-00042' ORDER BY rank"
     """

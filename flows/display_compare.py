@@ -21,7 +21,7 @@ def comparison(result: Comparison, folder: Path, *, as_json: bool) -> None:
     names, body = header(result), rows(result)
     quality, costs = Table(*names[:4], "", box=None), Table(names[0], *names[4:], box=None)
     for model, row in zip(result.models, body, strict=True):
-        quality.add_row(*row[:4], verdict(model.differences.get(result.metric)))
+        quality.add_row(*row[:4], verdict(model.differences.get(result.metric), result.metric))
         costs.add_row(row[0], *row[4:])
     OUT.print(quality, costs, sep="\n")
     for model in result.models:

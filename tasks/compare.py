@@ -14,10 +14,11 @@ from data_contracts.comparison import (
     SplitFacts,
 )
 from data_contracts.errors import ConfigError
+from data_contracts.evaluation import ERRORS
 from data_contracts.model_config import needs_content
 from models.bootstrap import PerUser
 from tasks.compare_chart import comparison_chart
-from tasks.compare_entry import ALWAYS, Entry
+from tasks.compare_entry import ALWAYS, OF_RATINGS, Entry
 from tasks.compare_figures import (
     CONFIDENCE,
     N_RESAMPLES,
@@ -25,6 +26,7 @@ from tasks.compare_figures import (
     Intervals,
     best_of,
     estimate_models,
+    predicts_ratings,
     read_per_user,
 )
 from tasks.compare_machine import this_machine
@@ -35,9 +37,12 @@ from tasks.fixed_split import read_test, read_train
 from tasks.lock import study_lock
 from tasks.progress import track
 from tasks.steps import code_version
+from tasks.validated_fit import goodness
 
 logger = logging.getLogger(__name__)
-METRICS = ("ndcg@100", "ndcg@20", "recall@20", "recall@50", "plain_recall@20", "plain_recall@50")
+METRICS = (
+    "ndcg@100", "ndcg@20", "recall@20", "recall@50", "plain_recall@20", "plain_recall@50", *ERRORS,
+)  # fmt: skip
 TABLE, TEXT, CHART = "comparison.json", "comparison.md", "comparison.svg"
 
 
@@ -86,6 +91,8 @@ def compare_models(
         fits = _fits(jobs, out, timeout)
         done = {name: _folder(out, name) for name, fit in fits.items() if isinstance(fit, ModelFit)}
         values = read_per_user(done)
+        if metric in ERRORS:
+            values, fits = _with_errors(values, fits)
         reference = _reference(values, metric, baseline)
         found = estimate_models(values, reference) if reference else ({}, {})
         rows = [_row(each, fits[each.name], *found) for each in models]
@@ -98,6 +105,15 @@ def compare_models(
     return comparison
 
 
+def _with_errors(
+    values: dict[str, PerUser], fits: dict[str, ModelFit | str]
+) -> tuple[dict[str, PerUser], dict[str, ModelFit | str]]:
+    """Leave out what has no errors of ratings, with a sentence."""
+    able = {name: each for name, each in values.items() if predicts_ratings(each)}
+    said = "it predicts no ratings"
+    return able, fits | {name: said for name in values if name not in able}
+
+
 def write_comparison(out: Path, comparison: Comparison) -> None:
     """Write the table for scripts and for people, and the figure."""
     write_text(out / CHART, comparison_chart(comparison))
@@ -107,7 +123,8 @@ def write_comparison(out: Path, comparison: Comparison) -> None:
 
 def finished(comparison: Comparison) -> list[str]:
     """Return the models with figures, without those that stand in every table."""
-    return [each.name for each in comparison.models if each.fit and each.kind not in ALWAYS]
+    floor = (*ALWAYS, OF_RATINGS[0])
+    return [each.name for each in comparison.models if each.fit and each.kind not in floor]
 
 
 def _folder(out: Path, name: str) -> Path:
@@ -205,7 +222,7 @@ def _row(
 
 def _sorted(rows: Sequence[ComparedModel], metric: str) -> tuple[ComparedModel, ...]:
     done = [each for each in rows if each.fit]
-    best_first = sorted(done, key=lambda each: -each.metrics[metric].mean)
+    best_first = sorted(done, key=lambda each: -goodness(each.metrics[metric].mean, metric))
     return (*best_first, *(each for each in rows if not each.fit))
 
 
@@ -216,9 +233,12 @@ def _rules(baseline: str | None, reference: str | None, split: SplitFacts) -> di
     )  # fmt: skip
     return {
         "choice": "hyper-parameters and number of epochs are chosen by nDCG@100 of users held out "
-        "of train; the final fit takes all of train; the test file chooses nothing",
+        "of train, those of models of ratings by rmse of ratings held out of it; the final fit "
+        "takes all of train; the test file chooses nothing",
         "items": f"the {split.n_items:,} items of train may be listed, but for the user's own; "
         "test items not in train stay targets, as misses",
+        "ratings": "rmse and mae are over all test ratings of judged users, predictions clipped to "
+        "the scale; a user or an item without a rating in train gets the model's usual rating",
         "recall": "recall@k is hits / min(k, targets); plain_recall@k is hits / targets",
         "intervals": f"{CONFIDENCE:.0%} percentile intervals of {N_RESAMPLES} draws of users, "
         "the same draws for all models",

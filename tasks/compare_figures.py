@@ -2,18 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from data_contracts.comparison import Difference
 from data_contracts.errors import HoarfrostError
+from data_contracts.evaluation import ERRORS
 from data_contracts.manifests import Interval
 from models.bootstrap import Estimate, PerUser, differences, estimate_all
 from models.multiple_testing import holm, two_sided_p
-from tasks.compare_fit import PER_USER, USER
+from models.rating_estimate import RatingSums, bootstrap_ratings
+from tasks.compare_fit import PER_USER, SUMS, USER
 
 CONFIDENCE, N_RESAMPLES, SEED = 0.95, 1000, 42
+_HOW: dict[str, Any] = {"n_resamples": N_RESAMPLES, "confidence": CONFIDENCE, "seed": SEED}
 Intervals = dict[str, Interval]
 Differences = dict[str, Difference]
 
@@ -38,12 +42,25 @@ def read_per_user(folders: Mapping[str, Path]) -> dict[str, PerUser]:
 
 
 def best_of(values: Mapping[str, PerUser], metric: str) -> str:
-    """Return the model with the largest mean, the first of equals.
+    """Return the model with the largest mean, or the smallest error; the first of equals.
 
     Raises:
         KeyError: there is no such metric.
     """
+    if metric in ERRORS:
+        kept = SUMS[ERRORS.index(metric)]  # all models are judged on the same ratings
+        return min(values, key=lambda name: float(values[name][kept].sum()))
     return max(values, key=lambda name: float(values[name][metric].mean()))
+
+
+def predicts_ratings(values: PerUser) -> bool:
+    """Tell whether a model has left errors of ratings."""
+    return set(SUMS) <= set(values)
+
+
+def _sums(values: Mapping[str, PerUser]) -> dict[str, RatingSums]:
+    able = {name: each for name, each in values.items() if predicts_ratings(each)}
+    return {name: RatingSums(*(each[column] for column in SUMS)) for name, each in able.items()}
 
 
 def estimate_models(
@@ -58,29 +75,44 @@ def estimate_models(
         values: metrics per user, per model, over the same users.
         reference: the model that is subtracted from the others.
     """
+    lists = {
+        name: {metric: each for metric, each in of_model.items() if metric not in SUMS}
+        for name, of_model in values.items()
+    }
     others = [name for name in values if name != reference]
-    gains = {name: differences(values[name], values[reference]) for name in others}
-    means, lost = _estimated(values), _estimated(gains)
+    gains = {name: differences(lists[name], lists[reference]) for name in others}
+    means, lost = _estimated(lists), _estimated(gains)
+    errors, more = bootstrap_ratings(_sums(values), reference, **_HOW)
     intervals = {
-        name: {metric: _interval(each) for metric, each in of_model.items()}
-        for name, of_model in means.items()
+        name: {
+            metric: _interval(each) for metric, each in (means[name] | errors.get(name, {})).items()
+        }
+        for name in values
     }
     found: dict[str, Differences] = {name: {} for name in values}
-    for metric in values[reference] if others else ():
+    for each_lost in (lost, more):
+        _add_differences(found, each_lost)
+    return intervals, found
+
+
+def _add_differences(
+    found: dict[str, Differences], lost: Mapping[str, Mapping[str, Estimate]]
+) -> None:
+    others = list(lost)
+    for metric in lost[others[0]] if others else ():
         column = [lost[name][metric] for name in others]
         for name, each, p_value in zip(others, column, _adjusted(column), strict=True):
             found[name][metric] = Difference(
                 mean=each.mean, low=each.low, high=each.high, standard_error=_error(each),
                 p_value=p_value,
             )  # fmt: skip
-    return intervals, found
 
 
 def _estimated(columns: Mapping[str, PerUser]) -> dict[str, dict[str, Estimate]]:
     flat = {(name, metric): each for name in columns for metric, each in columns[name].items()}
     estimates = estimate_all(
         {str(place): each for place, each in enumerate(flat.values())},
-        n_resamples=N_RESAMPLES, confidence=CONFIDENCE, seed=SEED,
+        **_HOW,
     )  # fmt: skip
     found: dict[str, dict[str, Estimate]] = {name: {} for name in columns}
     for (name, metric), estimate in zip(flat, estimates.values(), strict=True):

@@ -34,9 +34,11 @@ from tasks.fixed_split import AskedRows, TrainRows, read_test, read_train
 from tasks.item_content import file_content
 from tasks.model_memory import refuse_large_model
 from tasks.plain_error import hide_values
+from tasks.rating_figures import sums_per_user
 
 JOB, FIT, PROBLEM, PER_USER = "job.json", "fit.json", "problem.json", "per_user.parquet"
 USER = "user_id"
+SUMS = ("sum_of_squared_errors", "sum_of_absolute_errors", "n_ratings")  # of a model of ratings
 _WARM_UP = 16  # users
 PerUser = dict[str, np.ndarray]
 
@@ -49,7 +51,8 @@ def fit_job(job: CompareJob, folder: Path) -> ModelFit:
         ContractViolationError: a file is not as it must be.
         TooLittleDataError: there is nobody to validate on.
     """
-    rows, file = read_train(Path(job.train)), job.file
+    file = job.file
+    rows = read_train(Path(job.train), file.model.consumes)
     asked = read_test(Path(job.test), rows)
     device = choose_device(file.training.device)
     refuse_large_model(file.model, rows.X.shape[1], file.training_config)
@@ -66,7 +69,8 @@ def fit_job(job: CompareJob, folder: Path) -> ModelFit:
     started = time.monotonic()
     items = _lists(model, rows.X, asked.user)
     rank_seconds = time.monotonic() - started
-    _write_per_user(folder / PER_USER, rows, asked, per_user_metrics(items, asked))
+    values = per_user_metrics(items, asked) | _rating_sums(model, rows, asked)
+    _write_per_user(folder / PER_USER, rows, asked, values)
     return ModelFit(
         key=job.key, model=choice.model.model_dump(), searched=choice.searched,
         n_trials=choice.n_trials, best_epoch=choice.n_epochs,
@@ -97,6 +101,11 @@ def per_user_metrics(items: np.ndarray, asked: AskedRows) -> PerUser:
         "ndcg@100": ndcg(hit, n_targets, k=100),
         "coverage@20": coverage_per_user(items[:, :20], asked.target.shape[1]),
     }
+
+
+def _rating_sums(model: FittedModel, rows: TrainRows, asked: AskedRows) -> PerUser:
+    sums = sums_per_user(model, rows, asked)
+    return {} if sums is None else dict(zip(SUMS, sums, strict=True))
 
 
 def _lists(model: FittedModel, X: sp.csr_array, user: np.ndarray) -> np.ndarray:

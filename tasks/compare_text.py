@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from data_contracts.comparison import ComparedModel, Comparison, Difference, Machine, ModelFit
+from data_contracts.evaluation import ERRORS
 from data_contracts.manifests import Interval
 from tasks.report_number import NOTHING
 
@@ -41,7 +42,8 @@ def header(comparison: Comparison) -> list[str]:
 
 def columns(comparison: Comparison) -> list[str]:
     """Return the metrics of the table: the one it is sorted by, then the others."""
-    return [comparison.metric, *(name for name in _METRICS if name != comparison.metric)]
+    shown = (*ERRORS, *_METRICS) if comparison.metric in ERRORS else _METRICS
+    return [comparison.metric, *(name for name in shown if name != comparison.metric)]
 
 
 def rows(comparison: Comparison) -> Rows:
@@ -74,11 +76,11 @@ def _difference(value: Difference | None) -> Iterator[str]:
     yield "<.001" if value.p_value < 0.001 else f"{value.p_value:.3f}"
 
 
-def verdict(value: Difference | None) -> str:
-    """Return in a word whether a model is better than the reference."""
+def verdict(value: Difference | None, metric: str = "ndcg@100") -> str:
+    """Return in a word whether a model is better than the reference, by some metric."""
     if value is None or value.p_value >= _LEVEL:
         return "" if value is None else "not told apart"
-    return "better" if value.mean > 0 else "worse"
+    return "better" if (value.mean > 0) != (metric in ERRORS) else "worse"
 
 
 def _costs(fit: ModelFit, n_users: int) -> Iterator[str]:

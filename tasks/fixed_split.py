@@ -52,6 +52,15 @@ class AskedRows(NamedTuple):
     ratings: AskedRatings | None = None  # for a model of ratings
 
 
+def consumable(path: Path) -> frozenset[Consumed]:
+    """Return what kinds of models may consume to learn from a file, by its columns."""
+    try:
+        names = set(pl.read_parquet_schema(path))
+    except (pl.exceptions.PolarsError, OSError):  # whoever reads it says what is wrong
+        names = set()
+    return frozenset(each for each, columns in FOR_ROWS.items() if names.issuperset(columns))
+
+
 def read_train(path: Path, consumes: Consumed = "weights") -> TrainRows:
     """Return the matrix of a file with the columns user_id and item_id.
 
