@@ -6,17 +6,21 @@ import scipy.sparse as sp
 
 from models.autoencoder import Autoencoder
 from models.compressed_elsa import CompressedELSA, largest_of_rows
+from models.content import unit_or_zero
 from models.dense_layer import Dense
 from models.ease import fit_ease
 from models.elsa import ELSA
+from models.elsa_content import ContentELSA
 from models.factor_baseline import fit_bpr, fit_ials
 from models.fitted_model import (
     explain_lists,
     item_vectors,
     laid_over,
     likens_items,
+    listable_items,
     lowest_listed,
     rank_neighbours,
+    readable_items,
     topped_up,
 )
 from models.item_knn import fit_item_knn
@@ -38,6 +42,12 @@ def elsa():
     """Factors of unit length; that of an item nobody had is whatever the start left there."""
     A = RNG.normal(size=(N_ITEMS, 4)).astype(np.float32)
     return ELSA(A / np.linalg.norm(A, axis=1, keepdims=True), COUNTS, 0.2, 0.1)
+
+
+def elsa_content():
+    """Content for all items, also the one that nobody had."""
+    E, D = RNG.normal(size=(2, N_ITEMS, 4)).astype(np.float32)
+    return ContentELSA(E, unit_or_zero(D), "decoder")
 
 
 def compressed_elsa():
@@ -63,6 +73,7 @@ def layer_weights(*size):
 MODELS = {
     "elsa": elsa(),
     "compressed_elsa": compressed_elsa(),
+    "elsa_content": elsa_content(),
     "autoencoder": autoencoder(),
     "ease": fit_ease(X, l2=5.0),
     "sansa": fit_sansa(X, l2=1.0, density=0.5),
@@ -72,7 +83,7 @@ MODELS = {
     "popularity": Popularity(COUNTS),
     "random": RandomModel(N_ITEMS, 5),
 }
-WITH_VECTORS = ("elsa", "compressed_elsa", "autoencoder", "ials", "bpr")
+WITH_VECTORS = ("elsa", "compressed_elsa", "elsa_content", "autoencoder", "ials", "bpr")
 every_model = pytest.mark.parametrize("name", MODELS)
 
 
@@ -176,7 +187,7 @@ def test_vectors_have_unit_length(name):
     if vectors is not None:
         lengths = np.linalg.norm(vectors, axis=1)
         np.testing.assert_allclose(lengths[known], 1.0, atol=1e-5)
-        assert not lengths[~known].any()
+        assert not lengths[~listable_items(laid_over(MODELS[name], known), known)].any()
 
 
 @every_model
@@ -202,3 +213,25 @@ def test_only_sparse_models_leave_places_to_others(name):
     model, sparse = MODELS[name], name in ("sansa", "item_knn")
     assert (lowest_listed(model) is not None) == sparse
     assert (topped_up(model, COUNTS) is not model) == sparse
+
+
+@pytest.mark.parametrize("mode", ["decoder", "encoder"])
+def test_content_lists_or_reads_items_that_nobody_had(mode):
+    """What is learnt of them is nothing; with content of tonight they get theirs."""
+    known = np.append(COUNTS > 0, [False, False])
+    given = elsa_content()
+    model = laid_over(ContentELSA(given.E, given.D, mode), known)
+    learnt, content = (model.E, model.D) if mode == "decoder" else (model.D, model.E)
+    assert not learnt[[7, 12, 13]].any()
+    assert content[7].any()
+    later = model.with_content(np.array([7, 12, 13]), np.eye(4, dtype=np.float32)[:3] * 2.0)
+    by_content = np.append(np.ones(N_ITEMS + 1, dtype=bool), [True])
+    if mode == "decoder":
+        np.testing.assert_array_equal(listable_items(later, known), by_content)
+        np.testing.assert_array_equal(readable_items(later, known), known)
+        np.testing.assert_allclose(np.linalg.norm(later.D[12:], axis=1), 1.0, atol=1e-6)
+    else:
+        np.testing.assert_array_equal(listable_items(later, known), known)
+        np.testing.assert_array_equal(readable_items(later, known), by_content)
+    nothing = later.with_content(np.array([12]), np.zeros((1, 4), np.float32))
+    np.testing.assert_array_equal(nothing.D, later.D)

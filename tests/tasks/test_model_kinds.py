@@ -1,6 +1,9 @@
 """Every kind of model in the steps of a night: fitted, kept, registered, ranked with, served."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,9 +33,10 @@ from tasks.matrix import build_matrices
 from tasks.registry import fetch_model, register_model
 from tasks.row_values import training_rows
 from tasks.saved_model import read_model
-from tasks.tracking import connect
+from tasks.tracking import connect, tracking_uri
 from tasks.training import train_model
 from tasks.vocabulary import items_of
+from tests.e2e.test_serving import ABSENT
 from tests.tiny_night import tiny_shop
 
 KINDS = tuple(model_kinds())
@@ -47,6 +51,23 @@ SMALL = {
 }  # fmt: skip
 
 
+CLEAN = """
+import json, sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in absent:
+            raise ModuleNotFoundError(f"{name} is not here", name=name)
+
+uris, history, absent = json.loads(sys.argv[1])
+sys.meta_path.insert(0, Absent())
+import mlflow, pandas
+asked = pandas.DataFrame({"item_ids": [history]})
+answers = [mlflow.pyfunc.load_model(uri).predict(asked, params={"n": 5}) for uri in uris]
+print(json.dumps({"answers": answers, "loaded": sorted(set(absent) & set(sys.modules))}))
+"""
+
+
 class Shop(NamedTuple):
     """A lake whose matrices are finished; every kind is trained on them."""
 
@@ -56,7 +77,7 @@ class Shop(NamedTuple):
     def of_kind(self, kind: str, **sections: dict[str, object]) -> Night:
         """The same night with another model."""
         settings = self.night.config.model_dump() | sections
-        settings["model"] = {"kind": kind} | SMALL.get(kind, {})
+        settings["model"] = {"kind": kind} | SMALL.get(kind, {}) | sections.get("model", {})
         return self.night.model_copy(update={"config": NightlyConfig.model_validate(settings)})
 
 
@@ -74,7 +95,17 @@ def shop(tmp_path_factory: pytest.TempPathFactory, migrated_mlflow: Path) -> Sho
 @pytest.mark.parametrize("kind", KINDS)
 def test_kind_goes_through_the_registry(shop, kind):
     """What was fitted is what ranks, what explains, and what MLflow answers with."""
-    night = shop.of_kind(kind)
+    check_registry(shop, shop.of_kind(kind), kind)
+
+
+@pytest.mark.slow
+def test_content_that_is_read_goes_through_the_registry(shop):
+    """Items of the vocabulary that nobody had are read from histories, and not listed."""
+    check_registry(shop, shop.of_kind("elsa_content", model={"mode": "encoder"}), "elsa_content")
+
+
+def check_registry(shop, night, kind):
+    """Train, register, fetch, and ask all of them the same."""
     train = train_model(night, shop.matrices)
     config = night.config.model
     assert train.n_epochs <= getattr(config, "n_epochs", 0)
@@ -138,6 +169,30 @@ def check_served(night, version, found, X, told, item_ids):
             assert answer["scores"] == pytest.approx(scores, rel=1e-5)
     nothing = model.predict(pd.DataFrame({"item_ids": [["no-such-item"]]}))
     assert nothing == [{"item_ids": [], "scores": []}]
+
+
+@pytest.mark.slow
+def test_clean_process_serves_every_kind(shop):
+    """All that the tests before have registered, with MLflow, pandas and numpy alone."""
+    night = shop.of_kind("popularity")
+    register_model(night, train_model(night, shop.matrices), shop.matrices, connect(night.config))
+    name, address = night.config.mlflow.registered_model, tracking_uri(night.config)
+    client = mlflow.MlflowClient(address, address)
+    versions = sorted(int(each.version) for each in client.search_model_versions(f"name='{name}'"))
+    uris = [f"models:/{name}/{version}" for version in versions]
+    history = items_of(night.lake, shop.matrices).head(3).to_list()
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", CLEAN, json.dumps([uris, history, ABSENT])],
+        env=os.environ | {"MLFLOW_TRACKING_URI": address},
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["loaded"] == []
+    mlflow.set_tracking_uri(address)
+    for uri, answer in zip(uris, told["answers"], strict=True):
+        model = mlflow.pyfunc.load_model(uri)
+        assert answer == model.predict(pd.DataFrame({"item_ids": [history]}), params={"n": 5})
 
 
 def check_parts(found, X, items):
