@@ -30,6 +30,7 @@ class ItemCodes:
     scale: RatingScale
     rated: Bool[np.ndarray, " n_items"]
     best_epoch: int = 0
+    embedding: Float[np.ndarray, "n_items n_embedding"] | None = None  # if not the codes
     consumes: ClassVar[str] = "ratings"
 
     def encode(self, R: sp.csr_array) -> Float[np.ndarray, "batch n_weights"]:
@@ -47,8 +48,9 @@ class ItemCodes:
 
     @cached_property
     def vectors(self) -> Float[np.ndarray, "n_items n_code"]:
-        """Return the codes with unit rows."""
-        return unit_or_zero(self.codes * self.rated[:, None])
+        """Return the codes with unit rows, or the layer that was named as embedding."""
+        embedding = self.codes if self.embedding is None else self.embedding
+        return unit_or_zero(embedding * self.rated[:, None])
 
     def predict_ratings(
         self, R: sp.csr_array, row: Int[np.ndarray, " n_pairs"], item: Int[np.ndarray, " n_pairs"]
@@ -59,14 +61,20 @@ class ItemCodes:
 
     def laid_over(self, known: Bool[np.ndarray, " n_items"]) -> "ItemCodes":
         """Return the model over at least as many items; others have no code and no rating."""
-        n = len(self.codes)
-        codes = np.zeros((len(known), self.codes.shape[1]), np.float32)
-        codes[:n] = self.codes * known[:n, None]
-        rated = known.copy()
-        rated[:n] &= self.rated
-        rated[n:] = False
-        return replace(self, codes=codes, rated=rated, offset=self.offset.over(known))
+        rated = np.zeros(len(known), bool)
+        rated[: len(self.rated)] = self.rated & known[: len(self.rated)]
+        embedding = None if self.embedding is None else _longer(self.embedding, known)
+        return replace(
+            self, codes=_longer(self.codes, known), rated=rated, embedding=embedding,
+            offset=self.offset.over(known),
+        )  # fmt: skip
 
     @cached_property
     def _features(self) -> np.ndarray:
         return np.column_stack([self.codes, np.ones(len(self.codes), np.float32)])
+
+
+def _longer(M: np.ndarray, known: np.ndarray) -> np.ndarray:
+    longer = np.zeros((len(known), M.shape[1]), dtype=np.float32)
+    longer[: len(M)] = M * known[: len(M), None]
+    return longer

@@ -29,8 +29,8 @@ def _quick() -> Iterator[None]:
 def fit(ratings, **settings):
     """A small code."""
     given = {
-        "based_on": "item", "n_factors": 6, "l2": 0.5, "optimiser": "adam", "n_epochs": 60,
-        "learning_rate": 0.02, "batch_size": 8, "seed": 0,
+        "based_on": "item", "n_factors": 6, "l2": 0.5, "optimiser": "adam", "n_epochs": 30,
+        "learning_rate": 0.04, "batch_size": 8, "seed": 0,
     } | settings  # fmt: skip
     return fit_autorec(ratings, **given)
 
