@@ -42,8 +42,9 @@ class Contender(NamedTuple):
 
         An entry counts whatever its value is: a rating may be 0.
         """
-        n_known = np.concatenate(([0], np.cumsum(self.readable[X.indices])))[X.indptr]
-        return np.diff(n_known) > 0
+        ones = np.ones(X.nnz, dtype=np.float32)
+        met = sp.csr_array((ones, X.indices, X.indptr), shape=X.shape, copy=False)
+        return np.asarray(met @ self.readable.astype(np.float32)) > 0
 
     def of(self, model: FittedModel) -> "Contender":
         """Return the same of the model with content that it did not have."""

@@ -49,6 +49,8 @@ def test_user_without_a_known_item_is_not_usable():
     rows = [[0, 1, 0, 1], [0, 0, 0.5, 0], [0, 0, 0, 0], [1, 1, 1, 1]]
     X = sp.csr_array(np.array(rows, dtype=np.float32))
     assert contender.usable(X).tolist() == [False, True, False, True]
+    X.data[:] = 0.0  # ratings may be
+    assert contender.usable(X).tolist() == [False, True, False, True]
 
 
 def test_arrays_of_the_registry_are_left_unchanged():
