@@ -6,6 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from torch import Tensor
 
+from models.dense_layer import Activation
 from models.network_fit import OnNetworkEpoch, Step, Training
 from models.network_state import NetworkState
 from models.rating_fit import Optimiser, RatingData, Validation, fit_ratings, rating_data
@@ -80,10 +81,10 @@ def fit_deeprec(
     """
     data = rating_data(R, centre, lowest=lowest, highest=highest, fallback=fallback)
     widths = (*hidden, *hidden[-2::-1])
-    activations = ("selu",) * len(widths)
+    inner: tuple[Activation, ...] = ("selu",) * len(widths)
     noise = (*(0.0,) * (len(hidden) - 1), dropout)
-    last = "selu" if output_selu else "identity"
-    layers = Layers(widths, (*activations, last), dropout=noise, tied=tied)
+    last: Activation = "selu" if output_selu else "identity"
+    layers = Layers(widths, (*inner, last), dropout=noise, tied=tied)
     network = _DeepRec(data, layers, n_refeeds, l2, seed, device)
     training = Training(
         n_epochs, batch_size, seed, patience, milestones=milestones, max_gradient=max_gradient
