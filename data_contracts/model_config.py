@@ -15,9 +15,16 @@ from pydantic import (
 )
 
 from data_contracts.bucket_pattern import known_place
+from data_contracts.embedding_config import ModuleConfig, SimpleCFConfig, SVAEConfig
 from data_contracts.kind_config import Consumed as Consumed
 from data_contracts.kind_config import KindConfig, ShareAboveZero, ShareBelowOne
 from data_contracts.network_config import CDAEConfig, MultDAEConfig, MultVAEConfig
+from data_contracts.rating_config import (
+    AutoRecConfig,
+    BiasedMFConfig,
+    DeepRecConfig,
+    RatingAutoencoderConfig,
+)
 from data_contracts.surface import Share
 
 
@@ -120,6 +127,8 @@ class ContentELSAConfig(KindConfig):
     """Whether rows of the side that is learnt have unit length."""
     gamma: NonNegativeFloat = 2.0
     """A user's loss counts as the length of their history's vector to this power."""
+    beta: Share = 0.4
+    """Scores are multiplied by an item's popularity to this power; new items have the average."""
     items_held_out: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
     """Share of the items with content that are held out to find the number of epochs."""
     patience: PositiveInt = 2
@@ -269,12 +278,19 @@ _Kinds = (
     | Annotated[MultVAEConfig, Tag("multvae")]
     | Annotated[MultDAEConfig, Tag("multdae")]
     | Annotated[CDAEConfig, Tag("cdae")]
+    | Annotated[SVAEConfig, Tag("svae")]
+    | Annotated[SimpleCFConfig, Tag("simple_cf")]
+    | Annotated[ModuleConfig, Tag("module")]
     | Annotated[IALSConfig, Tag("ials")]
     | Annotated[BPRConfig, Tag("bpr")]
     | Annotated[PopularityConfig, Tag("popularity")]
     | Annotated[RandomConfig, Tag("random")]
     | Annotated[RatingMeanConfig, Tag("rating_mean")]
     | Annotated[RatingBiasConfig, Tag("rating_bias")]
+    | Annotated[BiasedMFConfig, Tag("biased_mf")]
+    | Annotated[AutoRecConfig, Tag("autorec")]
+    | Annotated[DeepRecConfig, Tag("deeprec")]
+    | Annotated[RatingAutoencoderConfig, Tag("rating_autoencoder")]
 )
 
 

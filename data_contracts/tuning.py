@@ -99,6 +99,17 @@ _DEFAULT_SPACE: dict[str, Space] = {
         "dropout": Range(low=0.1, high=0.8),
         "n_negatives": Choices(choices=(2, 5, 10)),
     },
+    "svae": {
+        "learning_rate": Range(low=0.0003, high=0.01, log=True),
+        "weight_decay": Range(low=0.00001, high=0.02, log=True),
+        "n_ahead": Range(low=1, high=10),
+    },
+    "simple_cf": {
+        "n_factors": _FACTORS,
+        "learning_rate": Range(low=0.003, high=0.03, log=True),
+        "n_negatives": Choices(choices=(2, 4, 10)),
+        "l2": Range(low=0.1, high=100.0, log=True),
+    },
     "ials": {
         "n_factors": _FACTORS,
         "l2": Range(low=0.01, high=100.0, log=True),
@@ -109,6 +120,25 @@ _DEFAULT_SPACE: dict[str, Space] = {
         "l2": Range(low=0.0001, high=0.1, log=True),
         "learning_rate": Range(low=0.005, high=0.2, log=True),
         "n_epochs": Range(low=25, high=300, log=True),
+    },
+    "biased_mf": {"n_factors": _FACTORS, "l2": Range(low=0.02, high=0.5, log=True)},
+    "autorec": {
+        "n_factors": _FACTORS,
+        "l2": Range(low=2.0, high=500.0, log=True),
+        "learning_rate": Range(low=0.0005, high=0.03, log=True),
+        "centre": Choices(choices=("none", "mean", "bias")),
+    },
+    "deeprec": {
+        "learning_rate": Range(low=0.005, high=0.2, log=True),
+        "dropout": Range(low=0.0, high=0.9),
+        "l2": Range(low=0.0003, high=0.03, log=True),
+        "n_refeeds": Choices(choices=(0, 1, 2)),
+    },
+    "rating_autoencoder": {
+        "learning_rate": Range(low=0.00003, high=0.003, log=True),
+        "dropout": Range(low=0.0, high=0.8),
+        "l2": Range(low=0.0001, high=0.03, log=True),
+        "n_factors": _FACTORS,
     },
     "rating_bias": {
         "item_l2": Range(low=0.1, high=100.0, log=True),

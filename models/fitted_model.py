@@ -8,18 +8,22 @@ import scipy.sparse as sp
 from jaxtyping import Bool, Float, Int
 
 from models.autoencoder import Autoencoder
+from models.biased_mf import BiasedMF
 from models.compressed_elsa import CompressedELSA
 from models.elsa import ELSA
 from models.elsa_content import ContentELSA
 from models.explanation import explain, explain_sparse
 from models.factor_baseline import BPR, IALS
 from models.factor_reason import explain_factors
+from models.item_codes import ItemCodes
 from models.item_item import LEAST, ItemItem, SparseItemItem, rank_similar
 from models.item_item_reason import explain_item_item
 from models.popularity import Popularity
 from models.random_model import RandomModel
 from models.ranking import Block, rank_items
 from models.rating_bias import RatingBias
+from models.rating_network_model import RatingNetworkModel
+from models.svae import SVAE
 from models.topped_up import ToppedUp
 
 FittedModel = (
@@ -27,6 +31,7 @@ FittedModel = (
     | CompressedELSA
     | ContentELSA
     | Autoencoder
+    | SVAE
     | ItemItem
     | SparseItemItem
     | IALS
@@ -34,6 +39,9 @@ FittedModel = (
     | Popularity
     | RandomModel
     | RatingBias
+    | BiasedMF
+    | ItemCodes
+    | RatingNetworkModel
 )
 
 
@@ -42,7 +50,9 @@ def item_vectors(model: FittedModel) -> Float[np.ndarray, "n_items n_factors"] |
     match model:
         case ELSA():
             return model.A
-        case IALS() | BPR() | CompressedELSA() | ContentELSA() | Autoencoder():
+        case IALS() | BPR() | CompressedELSA() | ContentELSA() | Autoencoder() | SVAE():
+            return model.vectors
+        case BiasedMF() | ItemCodes() | RatingNetworkModel():
             return model.vectors
         case _:
             return None
@@ -161,9 +171,11 @@ def laid_over(model: FittedModel, known: Bool[np.ndarray, " n_items"]) -> Fitted
             return replace(model, A=_padded(model.A, known), counts=_longer(model.counts, known))
         case CompressedELSA() | ContentELSA() | RatingBias():
             return model.laid_over(known)
+        case BiasedMF() | ItemCodes() | RatingNetworkModel():
+            return model.laid_over(known)
         case IALS() | BPR():
             return replace(model, decoder=_padded(model.decoder, known))
-        case Autoencoder():
+        case Autoencoder() | SVAE():
             return model.over(known)
         case Popularity():
             return Popularity(_longer(model.counts, known))

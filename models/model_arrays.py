@@ -10,6 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from models.autoencoder import Autoencoder
+from models.biased_mf import BiasedMF
 from models.compressed_elsa import CompressedELSA
 from models.content_space import ContentSpace
 from models.elsa import ELSA
@@ -17,12 +18,17 @@ from models.elsa_content import ContentELSA
 from models.elsa_content_gradient import Mode
 from models.factor_baseline import BPR, IALS
 from models.fitted_model import FittedModel
+from models.item_codes import ItemCodes
 from models.item_item import ItemItem, SparseItemItem
 from models.layer_arrays import Parameter, autoencoder_of, layer_arrays
 from models.popularity import Popularity
 from models.random_model import RandomModel
+from models.rating_arrays import rating_arrays, rating_model_of
 from models.rating_bias import RatingBias
+from models.rating_network_model import RatingNetworkModel
 from models.rating_scale import RatingScale
+from models.svae import SVAE
+from models.svae_arrays import svae_arrays, svae_of
 
 _CSR, _SPACE = ("indptr", "indices", "data"), "content_"
 
@@ -49,9 +55,8 @@ def arrays_of(model: FittedModel) -> ModelArrays:  # noqa: C901 - one case a for
             arrays = {"encoder": model.E, "decoder": model.D}
             space = {} if model.space is None else model.space.arrays()
             arrays |= {f"{_SPACE}{name}": array for name, array in space.items()}
-            return ModelArrays(
-                "elsa_content", arrays, {"lists_by_content": model.mode == "decoder"}
-            )
+            told = {"lists_by_content": model.mode == "decoder", "beta": model.beta}
+            return ModelArrays("elsa_content", arrays, told)
         case ItemItem():
             return ModelArrays("item_item", {"weights": model.B}, {})
         case SparseItemItem():
@@ -65,6 +70,8 @@ def arrays_of(model: FittedModel) -> ModelArrays:  # noqa: C901 - one case a for
             return ModelArrays("bpr", arrays, {})
         case Autoencoder():
             return ModelArrays("autoencoder", *layer_arrays(model))
+        case SVAE():
+            return ModelArrays("svae", *svae_arrays(model))
         case Popularity():
             return ModelArrays("popularity", {}, {})
         case RandomModel():
@@ -73,6 +80,8 @@ def arrays_of(model: FittedModel) -> ModelArrays:  # noqa: C901 - one case a for
             numbers = np.array([model.mean, model.user_l2, *model.scale])
             arrays = {"bias": model.bias, "numbers": numbers, "rated": model.rated}
             return ModelArrays("rating_bias", arrays, {})
+        case BiasedMF() | ItemCodes() | RatingNetworkModel():
+            return ModelArrays(*rating_arrays(model))
 
 
 def model_of(  # noqa: C901 - one case a form
@@ -108,7 +117,10 @@ def model_of(  # noqa: C901 - one case a form
             }
             space = ContentSpace.from_arrays(of_space) if of_space else None
             mode: Mode = "decoder" if parameters["lists_by_content"] else "encoder"
-            return ContentELSA(arrays["encoder"], arrays["decoder"], mode, space=space)
+            return ContentELSA(
+                arrays["encoder"], arrays["decoder"], mode,
+                space=space, counts=counts, beta=parameters["beta"],
+            )  # fmt: skip
         case "item_item":
             return ItemItem(arrays["weights"])
         case "sparse_item_item":
@@ -120,6 +132,8 @@ def model_of(  # noqa: C901 - one case a form
             return BPR(arrays["factors"], arrays["projection"])
         case "autoencoder":
             return autoencoder_of(arrays, parameters)
+        case "svae":
+            return svae_of(arrays, parameters)
         case "popularity":
             return Popularity(counts)
         case "random":
@@ -128,6 +142,8 @@ def model_of(  # noqa: C901 - one case a form
             mean, user_l2, *scale = arrays["numbers"].tolist()
             rated = np.asarray(arrays["rated"])
             return RatingBias(arrays["bias"], mean, user_l2, RatingScale(*scale), rated)
+        case "biased_mf" | "item_codes" | "rating_network":
+            return rating_model_of(form, arrays, parameters)
         case _:
             raise ValueError(f"the form of a model must be one that is known here, got {form}")
 

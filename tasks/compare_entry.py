@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from data_contracts.embedding_config import ModuleConfig
 from data_contracts.errors import ConfigError
 from data_contracts.evaluation import ERRORS
 from data_contracts.fixed_split import FOR_ROWS
@@ -101,6 +102,8 @@ def _lack(kind: str, metric: str, readable: Collection[Consumed], *, has_items: 
         return f"needs a column {FOR_ROWS[model.consumes][0]} in train"
     if needs_content(model) and not has_items:
         return "needs content of items (--items)"
+    if isinstance(model, ModuleConfig) and not model.name:
+        return "needs the name of a plug-in (model.name in a file)"
     return ""
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from data_contracts.embedding_config import PairConfig, SVAEConfig
 from data_contracts.model_config import (
     CompressedELSAConfig,
     ContentELSAConfig,
@@ -19,6 +20,7 @@ from data_contracts.network_config import (
     MultVAEConfig,
     NetworkConfig,
 )
+from data_contracts.rating_config import RatingConfig, RatingNetworkConfig
 from models.autoencoder import Autoencoder
 from models.cdae import fit_cdae
 from models.compressed_elsa import CompressedELSA, fit_compressed_elsa, kept_entries
@@ -32,7 +34,9 @@ from models.multdae import fit_multdae
 from models.multvae import fit_multvae, usual_anneal_steps
 from models.network_state import NetworkState
 from tasks.checkpoint import ResumableState
+from tasks.embedding_fit import fit_ordered, fit_pair_network
 from tasks.fit_data import FitData
+from tasks.rating_fit import fit_rating_model
 
 MOST_USERS_A_STEP = 500  # of a network: as in the papers
 _TOLD = ("cosine", "ndcg@100")
@@ -60,7 +64,7 @@ def state_class(config: ModelConfig) -> type[ResumableState] | None:
     match config:
         case ELSAConfig():
             return TrainingState
-        case NetworkConfig():
+        case NetworkConfig() | PairConfig() | SVAEConfig() | RatingNetworkConfig():
             return NetworkState
         case _:
             return None
@@ -85,6 +89,12 @@ def fit_by_epochs(data: FitData, config: ModelConfig, how: EpochFit) -> FittedMo
             return _fit_content_elsa(data, config, how)
         case NetworkConfig():
             return _fit_network(data, config, how)
+        case PairConfig():
+            return fit_pair_network(data, config, _of_network(how))
+        case SVAEConfig():
+            return fit_ordered(data, config, _of_network(how))
+        case RatingConfig():
+            return fit_rating_model(data, config, _of_network(how))
         case _:
             raise TypeError(f"kind must have a fit by epochs, got {config.kind}")
 
@@ -133,16 +143,17 @@ def _fit_content_elsa(data: FitData, config: ContentELSAConfig, how: EpochFit) -
         learning_rate=config.learning_rate, start=config.start, output=config.output,
         unit_rows=config.unit_rows, gamma=config.gamma, device=how.device,
     )  # fmt: skip
-    space = data.content.space
+    counts = np.bincount(data.X.indices, minlength=data.X.shape[1])
+    finish = functools.partial(replace, space=data.content.space, counts=counts, beta=config.beta)
     if data.items is None:
-        return replace(fit(data.X, n_epochs=how.n_epochs, on_epoch=told), space=space)
+        return finish(fit(data.X, n_epochs=how.n_epochs, on_epoch=told))
     rows, question = data.items
     model = fit(
         rows, n_epochs=how.n_epochs, patience=config.patience, validation=question, on_epoch=told
     )
     if data.X is not rows:
         model = replace(fit(data.X, n_epochs=model.best_epoch), best_epoch=model.best_epoch)
-    return replace(model, space=space)
+    return finish(model)
 
 
 def _fit_compressed_elsa(
@@ -188,3 +199,11 @@ def _fit_network(data: FitData, config: NetworkConfig, how: EpochFit) -> Autoenc
             return fit_cdae(data.X, **given).for_new_users
         case _:
             raise TypeError(f"kind must have a fit by epochs, got {type(config)}")
+
+
+def _of_network(how: EpochFit) -> dict[str, Any]:
+    return {
+        "n_epochs": how.n_epochs, "seed": how.seed, "device": how.device,
+        "on_epoch": how.on_epoch,
+        "resume": how.resume if isinstance(how.resume, NetworkState) else None,
+    }  # fmt: skip

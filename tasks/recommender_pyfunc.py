@@ -36,6 +36,7 @@ class Recommender(PythonModel):
             name: np.load(path, mmap_mode="r", allow_pickle=False) for name, path in files.items()
         }
         form = told["form"]
+        self.ordered = form == "svae"  # a history is read from its earliest item to its latest
         self.read, self.listed = _masks(form, arrays, told["parameters"])
         self.scores: Scores = FORMS[form](arrays, told["parameters"])
         # a sparse model says nothing of items without an entry
@@ -59,8 +60,9 @@ class Recommender(PythonModel):
         return [self._recommend(list(history), n) for history in model_input["item_ids"]]
 
     def _recommend(self, history: list[str | int], n: int) -> dict[str, list[Any]]:
-        listed = {self.index[item_id] for item_id in history if item_id in self.index}
-        seen = np.array(sorted(listed), dtype=np.int64)
+        latest_first = [self.index[item_id] for item_id in history[::-1] if item_id in self.index]
+        listed = list(dict.fromkeys(latest_first))
+        seen = np.array(listed[::-1] if self.ordered else sorted(listed), dtype=np.int64)
         seen = seen[self.read[seen]]  # what nobody had in training says nothing
         if not len(seen):
             return {"item_ids": [], "scores": []}
@@ -90,13 +92,16 @@ def elsa(arrays: Arrays, _parameters: dict[str, float]) -> Scores:
     return scores
 
 
-def elsa_content(arrays: Arrays, _parameters: dict[str, float]) -> Scores:
+def elsa_content(arrays: Arrays, parameters: dict[str, float]) -> Scores:
     """Score as ELSA with item information: another side reads items than lists them."""
-    E, D = arrays["encoder"], arrays["decoder"]
+    E, D, counts = arrays["encoder"], arrays["decoder"], np.asarray(arrays["counts"])
+    usual = counts[counts > 0].mean() if counts.any() else 1.0
+    powers = np.where(counts > 0, counts, usual).astype(np.float64) ** parameters["beta"]
+    scale = powers.astype(np.float32)
 
     def scores(seen: np.ndarray) -> np.ndarray:
         user = E[seen].sum(axis=0, dtype=np.float32)
-        return _products(lambda rows: D[rows], len(D), user)
+        return _products(lambda rows: D[rows] * scale[rows, None], len(D), user)
 
     return scores
 
@@ -206,6 +211,36 @@ def autoencoder(arrays: Arrays, parameters: dict[str, Any]) -> Scores:
     return scores
 
 
+def svae(arrays: Arrays, parameters: dict[str, Any]) -> Scores:
+    """Score as SVAE: a GRU reads the items in their order, layers follow, the last one linear."""
+    embedding, most = arrays["embedding"], int(parameters["max_length"])
+    W_in, W_state, b_in, b_state = (
+        np.asarray(arrays[f"gru_{name}"], dtype=np.float64)
+        for name in ("W_in", "W_state", "b_in", "b_state")
+    )
+    *before, (last, last_bias, _) = [
+        (arrays[f"layer_{n}_weights"], arrays[f"layer_{n}_bias"], ACTIVATIONS[name])
+        for n, name in enumerate(parameters["activations"].split())
+    ]
+    n, sigmoid = len(W_state), ACTIVATIONS["sigmoid"]
+
+    def scores(seen: np.ndarray) -> np.ndarray:
+        h = np.zeros(n)
+        for item in seen[-most:]:
+            given, own = embedding[item].astype(np.float64) @ W_in + b_in, h @ W_state + b_state
+            gates = sigmoid(given[: 2 * n] + own[: 2 * n])
+            new = np.tanh(given[2 * n :] + gates[:n] * own[2 * n :])
+            h = (1.0 - gates[n:]) * new + gates[n:] * h
+        for weights, bias, activation in before:
+            h = activation(h @ weights.astype(np.float64) + bias)
+        user = np.append(h, 1.0).astype(np.float32)
+        return _products(
+            lambda rows: np.column_stack([last[:, rows].T, last_bias[rows]]), len(last_bias), user
+        )
+
+    return scores
+
+
 def popularity(arrays: Arrays, _parameters: dict[str, float]) -> Scores:
     """Score by the number of users who had an item."""
     return lambda _seen: np.asarray(arrays["counts"], dtype=np.float32)
@@ -227,6 +262,52 @@ def at_random(arrays: Arrays, parameters: dict[str, float]) -> Scores:
 def rating_bias(arrays: Arrays, _parameters: dict[str, float]) -> Scores:
     """Score by the mean and the bias of an item: ratings of the history are not told."""
     return lambda _seen: np.asarray(arrays["numbers"][0] + arrays["bias"], dtype=np.float32)
+
+
+def rating_ridge(arrays: Arrays, _parameters: dict[str, float]) -> Scores:
+    """Score by predicted rating from features of items, weights of the history being solved for.
+
+    Ratings of the history are not told: every item of it counts as rated at the top of the scale.
+    """
+    codes = arrays["factors"] if "factors" in arrays else arrays["codes"]
+    H = np.column_stack([codes, np.ones(len(codes))]).astype(np.float64)
+
+    def scores(seen: np.ndarray) -> np.ndarray:
+        own, given = H[seen], arrays["numbers"][4:]
+        if "factors" in arrays:
+            left, ridge = _rated_highest(arrays, seen, np.inf), np.full(len(H.T), given[0])
+            ridge *= len(seen)
+        else:
+            left, ridge = _rated_highest(arrays, seen, given[0]), np.full(len(H.T), given[1])
+            ridge[-1] = 0.0
+        w = np.linalg.solve(own.T @ own + np.diag(ridge), own.T @ left)
+        return (H @ w + arrays["item"]).astype(np.float32)
+
+    return scores
+
+
+def rating_network(arrays: Arrays, parameters: dict[str, Any]) -> Scores:
+    """Score by the rating that a network predicts; the history is taken as in rating_ridge."""
+    names = parameters["activations"].split()
+    user_l2, unit = arrays["numbers"][4:]
+
+    def scores(seen: np.ndarray) -> np.ndarray:
+        h = _rated_highest(arrays, seen, user_l2) / unit
+        for place, name in enumerate(names):
+            weights = arrays[f"layer_{place}_weights"]
+            W = (weights[seen] if place == 0 else weights).astype(np.float64)
+            h = ACTIVATIONS[name](h @ W + arrays[f"layer_{place}_bias"])
+            if place == parameters["code"] and 0 < parameters["k_sparse"] < len(h):
+                h = np.where(h >= np.sort(h)[-parameters["k_sparse"]], h, 0.0)
+        return (h * unit + arrays["item"]).astype(np.float32)
+
+    return scores
+
+
+def _rated_highest(arrays: Arrays, seen: np.ndarray, user_l2: float) -> np.ndarray:
+    _, highest, _, mean = arrays["numbers"][:4]
+    left = highest - mean - arrays["item"][seen].astype(np.float64)
+    return left - left.sum() / (len(seen) + user_l2)
 
 
 def _sigmoid(h: np.ndarray) -> np.ndarray:
@@ -256,9 +337,13 @@ FORMS: dict[str, Callable[[Arrays, dict[str, Any]], Scores]] = {
     "ials": ials,
     "bpr": bpr,
     "autoencoder": autoencoder,
+    "svae": svae,
     "popularity": popularity,
     "random": at_random,
     "rating_bias": rating_bias,
+    "biased_mf": rating_ridge,
+    "item_codes": rating_ridge,
+    "rating_network": rating_network,
 }
 
 

@@ -25,10 +25,13 @@ from models.fitted_model import (
 )
 from models.item_knn import fit_item_knn
 from models.model_arrays import arrays_of, model_of
+from models.multvae_network import Annealing
 from models.popularity import Popularity
 from models.random_model import RandomModel
 from models.ranking import rank_users
 from models.sansa import fit_sansa
+from models.svae_fit import fit_svae
+from models.svae_network import SVAEShape
 
 N_ITEMS = 12
 RNG = np.random.default_rng(3)
@@ -47,7 +50,7 @@ def elsa():
 def elsa_content():
     """Content for all items, also the one that nobody had."""
     E, D = RNG.normal(size=(2, N_ITEMS, 4)).astype(np.float32)
-    return ContentELSA(E, unit_or_zero(D), "decoder")
+    return ContentELSA(E, unit_or_zero(D), "decoder", counts=COUNTS, beta=0.4)
 
 
 def compressed_elsa():
@@ -70,6 +73,15 @@ def layer_weights(*size):
     return RNG.normal(size=size).astype(np.float32)
 
 
+def svae():
+    """A fit of one epoch; values of rows are moments."""
+    shape = SVAEShape(n_embedding=4, n_state=5, n_hidden=6, n_factors=3)
+    return fit_svae(
+        X, shape, n_epochs=1, batch_size=20, learning_rate=0.01, weight_decay=0.0,
+        annealing=Annealing(0.2, 10), patience=1, seed=0,
+    )  # fmt: skip
+
+
 MODELS = {
     "elsa": elsa(),
     "compressed_elsa": compressed_elsa(),
@@ -80,10 +92,11 @@ MODELS = {
     "item_knn": fit_item_knn(X, n_neighbours=3),
     "ials": fit_ials(X, n_factors=4, l2=1.0, weight=4.0, n_epochs=5, seed=0),
     "bpr": fit_bpr(X, n_factors=4, l2=0.01, learning_rate=0.05, n_epochs=5, seed=0),
+    "svae": svae(),
     "popularity": Popularity(COUNTS),
     "random": RandomModel(N_ITEMS, 5),
 }
-WITH_VECTORS = ("elsa", "compressed_elsa", "elsa_content", "autoencoder", "ials", "bpr")
+WITH_VECTORS = ("elsa", "compressed_elsa", "elsa_content", "autoencoder", "svae", "ials", "bpr")
 every_model = pytest.mark.parametrize("name", MODELS)
 
 
@@ -142,7 +155,7 @@ def test_reasons_add_up_to_the_score(name):
     )
     because, share = explain_lists(model, rows, items)
     assert ((because < 0) == np.isnan(share)).all()
-    if not likens_items(model) or name == "autoencoder":  # its scores are no sums over items
+    if not likens_items(model) or name in ("autoencoder", "svae"):  # their scores are no sums
         assert (because < 0).all()
         return
     assert (because >= 0).mean() > 0.5
