@@ -93,8 +93,7 @@ def fit_cdae(
     """Return CDAE, trained by AdaGrad on what users had and on as many draws of what they had not.
 
     Reference: Wu et al., WSDM 2016, doi:10.1145/2835776.2835837 (n_factors is its K, dropout its
-    q, l2 its lambda). As there every user's slope counts in full: the loss of a batch is the sum
-    over its users, and l2 is held against it.
+    q, l2 its lambda). As there every user's slope counts in full: losses of a batch are added.
 
     Args:
         X: who had what, shape (n_users, n_items); every entry counts as 1.
@@ -103,12 +102,10 @@ def fit_cdae(
         batch_size: users per step.
         learning_rate: eta of a step eta g / (1 + sqrt(sum of g^2)).
         seed: of first weights, order, corruption and draws.
-        variant: M1 and M3 lower squared errors, M2 and M4 logistic losses; the code of M3 and M4
-            goes through a sigmoid.
+        variant: M1, M3 squared errors, M2, M4 logistic losses; M3, M4 a sigmoid of the code.
         dropout: share of a user's items that is left out of the input.
         n_negatives: items not had that are drawn for each item had, anew in every epoch.
-        l2: half its product with the squares of all weights, biases and a batch's vectors is
-            added to the loss of a batch.
+        l2: ridge weight, halved, on all weights, biases and a batch's vectors.
         tied: one matrix for input and output.
         user_vectors: whether users of X have vectors.
         patience: epochs without a better figure before training stops, if it does.
@@ -122,15 +119,14 @@ def fit_cdae(
         ArithmeticError: the loss is not finite.
     """
     _refuse(X, n_factors, dropout, learning_rate, l2, n_negatives)
-    activation, loss = _LAYERS[variant]
-    shape = CDAEShape(n_factors, activation, loss, dropout, n_negatives, l2, tied, user_vectors)
+    shape = CDAEShape(n_factors, *_LAYERS[variant], dropout, n_negatives, l2, tied, user_vectors)
     network = CDAENetwork(X, shape, seed=seed, device=device)
     known = np.bincount(X.indices, minlength=X.shape[1]) > 0
-    optimiser = torch.optim.Adagrad(network.groups(), lr=learning_rate, eps=ADAGRAD_BETA)
+    training = Training(n_epochs, batch_size, seed, patience)
     with torch.sparse.check_sparse_tensor_invariants(enable=False):  # slopes of users' vectors
         state = fit_network(
-            network, np.flatnonzero(np.diff(X.indptr)),
-            Training(n_epochs, batch_size, seed, patience), optimiser,
+            network, np.flatnonzero(np.diff(X.indptr)), training,
+            torch.optim.Adagrad(network.groups(), lr=learning_rate, eps=ADAGRAD_BETA),
             validate=ranking_figures(validation, known=known), on_epoch=on_epoch, resume=resume,
         )  # fmt: skip
     return CDAE(network.fitted(state.best_epoch), network.user_vectors())
