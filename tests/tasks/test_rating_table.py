@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from data_contracts.config import NightlyConfig
+from data_contracts.config import NightlyConfig, load_config
 from data_contracts.errors import ConfigError, ContractViolationError
 from data_contracts.rating_predictions import rating_predictions_schema
 from models.popularity import Popularity
@@ -154,10 +154,13 @@ def test_every_rule_of_the_table_is_looked_at(tmp_path, change, rule):
     assert {name for name, count in found.items() if count} == {rule}
 
 
-def test_configurations_that_cannot_be_are_refused():
+def test_configurations_that_cannot_be_are_refused(tmp_path):
     """Ratings from a log without any, and predicted by a model of weights."""
-    with pytest.raises(ValueError, match=r"interactions\.columns\.value"):
-        NightlyConfig.model_validate({"model": {"kind": "rating_bias"}})
+    path = tmp_path / "hoarfrost.toml"
+    path.write_text('[model]\nkind = "rating_bias"\n', encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"interactions\.columns\.value") as told:
+        load_config(path)
+    assert told.value.exit_code == 2
     pairs = {"rating_predictions": {"pairs": "pairs.parquet"}}
     with pytest.raises(ValueError, match="needs a model that predicts ratings, got kind elsa"):
         NightlyConfig.model_validate(pairs)

@@ -7,9 +7,10 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tasks.forgetting import forget_people
 from tasks.history import build_history
 from tasks.ingest import ingest
-from tasks.matrix import build_matrices, load_shard
+from tasks.matrix import build_matrices, finished_matrices, load_shard
 from tasks.row_values import RowValues
 from tasks.vocabulary import read_vocabulary
 from tests.tiny_lake import DAY, SCHEMA, at, night, write_day
@@ -99,3 +100,22 @@ def test_a_rating_of_the_held_out_days_is_not_known_in_training(tmp_path):
     assert told(tonight, matrices, "ratings", "train") == {("a", "v"): 3.0}
     assert told(tonight, matrices, "order", "full")["a", "u"] == 2.0
     assert told(tonight, matrices, "order", "train") == {("a", "u"): 1.0, ("a", "v"): 2.0}
+
+
+def test_people_who_are_forgotten_leave_rows_that_still_line_up(tmp_path):
+    """History and matrices lose the same users; what is left has its values."""
+    events = [
+        ("ann", "u", 1, 2), ("bob", "v", 2, 5), ("bob", "u", 3, 0), ("cid", "v", 4, 3),
+        ("dan", "w", 30, 1), ("dan", "u", 31, 4),
+    ]  # fmt: skip
+    tonight, matrices = matrices_of(tmp_path, events)
+    before = {
+        (consumes, name): told(tonight, matrices, consumes, name)
+        for consumes in ("ratings", "order") for name in ("full", "train", "fold_in")
+    }  # fmt: skip
+    forget_people(tonight.config, ("bob",), reason="asked")
+    left = finished_matrices(tonight)
+    for (consumes, name), values in before.items():
+        kept = {pair: value for pair, value in values.items() if pair[0] != "bob"}
+        assert told(tonight, left, consumes, name) == kept
+        assert name != "full" or len(kept) < len(values)
