@@ -16,14 +16,16 @@ from models.elsa_content_gradient import Mode, Output
 from models.elsa_content_split import ItemQuestion
 from models.elsa_torch import DeviceRows
 from models.metric import evaluate
+from models.tempering import popularity_power
 
 
 @dataclass(frozen=True)
 class ContentELSA:
-    """Fitted; scores are ``X (E Dᵀ - diag(e_i·d_i))``.
+    """Fitted; scores are ``X (E Dᵀ - diag(e_i·d_i)) diag(counts^beta)``.
 
     In mode "decoder" D is the content: items that nobody has met yet are scored. In mode
-    "encoder" E is: such items are read from a history. Either takes them without training.
+    "encoder" E is: such items are read from a history. Either takes them without training. An
+    item that nobody had counts as if as many had it as the others on average.
     """
 
     E: Float[np.ndarray, "n_items n_factors"]  # float32
@@ -31,26 +33,28 @@ class ContentELSA:
     mode: Mode
     best_epoch: int = 0  # 0 is the start itself
     space: ContentSpace | None = None  # how content of later items is made, if anybody knows
+    counts: Int[np.ndarray, " n_items"] | None = None  # users who had the item in training
+    beta: float = 0.0
     consumes: ClassVar[str] = "weighted matrix and item content"
 
     def encode(self, X: sp.csr_array) -> Float[np.ndarray, "batch n_factors"]:
         """Return users' factors, float32."""
         return np.asarray(X @ self.E, dtype=np.float32)
 
-    @property
+    @cached_property
     def decoder(self) -> Float[np.ndarray, "n_items n_factors"]:
-        """Return D: unseen items score ``encode(X) @ decoder.T``."""
-        return self.D
+        """Return D by the power of popularity: unseen items score ``encode(X) @ decoder.T``."""
+        return self.D if self._power is None else self.D * self._power[:, None]
 
     def own(self, X: sp.csr_array) -> Float[np.ndarray, " nnz"]:
         """Return what an item of X adds to its own product, which is no part of its score."""
-        own = np.einsum("ij,ij->i", self.E, self.D, dtype=np.float64)
+        own = np.einsum("ij,ij->i", self.E, self.decoder, dtype=np.float64)
         return (X.data * own[X.indices]).astype(np.float32)
 
     def scores(self, X: sp.csr_array) -> Float[np.ndarray, "batch n_items"]:
         """Return dense scores, for small batches; float64 products, rounded to float32."""
-        S = self.encode(X).astype(np.float64) @ self.D.T.astype(np.float64)
-        own = np.einsum("ij,ij->i", self.E, self.D, dtype=np.float64)
+        S = self.encode(X).astype(np.float64) @ self.decoder.T.astype(np.float64)
+        own = np.einsum("ij,ij->i", self.E, self.decoder, dtype=np.float64)
         return (S - X.toarray() * own).astype(np.float32)
 
     def parts(self, X: sp.csr_array) -> Iterator[Float[np.ndarray, "n_own n_factors"]]:
@@ -82,7 +86,8 @@ class ContentELSA:
         """
         new, none = unit_or_zero(content), np.zeros(content.shape, np.float32)
         E, D = (none, new) if self.mode == "decoder" else (new, none)
-        return replace(self, E=np.vstack([self.E, E]), D=np.vstack([self.D, D]))
+        counts = None if self.counts is None else np.pad(self.counts, (0, len(new)))
+        return replace(self, E=np.vstack([self.E, E]), D=np.vstack([self.D, D]), counts=counts)
 
     def laid_over(self, known: Bool[np.ndarray, " n_items"]) -> "ContentELSA":
         """Return the model over at least as many items; those beyond it have rows of zeros.
@@ -97,7 +102,8 @@ class ContentELSA:
         own = np.pad(learnt * known[: len(learnt), None], (n_more, (0, 0)))
         content = np.pad(self.D if self.mode == "decoder" else self.E, (n_more, (0, 0)))
         E, D = (own, content) if self.mode == "decoder" else (content, own)
-        return replace(self, E=E, D=D)
+        counts = None if self.counts is None else np.pad(self.counts, n_more)
+        return replace(self, E=E, D=D, counts=counts)
 
     def with_content(
         self, items: Int[np.ndarray, " n_some"], content: Float[np.ndarray, "n_some n_factors"]
@@ -112,6 +118,13 @@ class ContentELSA:
         told = content.any(axis=1)
         side[items[told]] = unit_or_zero(content[told])
         return replace(self, D=side) if self.mode == "decoder" else replace(self, E=side)
+
+    @cached_property
+    def _power(self) -> Float[np.ndarray, " n_items"] | None:
+        if self.counts is None or not self.beta or not self.counts.any():
+            return None
+        usual = self.counts[self.counts > 0].mean()
+        return popularity_power(np.where(self.counts > 0, self.counts, usual), self.beta)
 
 
 OnEpoch = Callable[[int, dict[str, float], ContentELSA], None]

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 
 
 def popularity_power(
-    counts: Int[np.ndarray, " n_items"], exponent: float
+    counts: Int[np.ndarray, " n_items"] | Float[np.ndarray, " n_items"], exponent: float
 ) -> Float[np.ndarray, " n_items"]:
     """Return counts^exponent, 1 for an item without interactions; float32."""
     return np.power(np.maximum(counts, 1).astype(np.float64), exponent).astype(np.float32)

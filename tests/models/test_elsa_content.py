@@ -255,3 +255,26 @@ def test_what_cannot_be_learnt_from_is_refused():
     X.data[0] = np.inf
     with pytest.raises(ArithmeticError, match="the loss must be finite"):
         fitted(X, content)
+
+
+def test_popularity_lifts_known_items_and_new_ones_as_the_average():
+    """Scores are those without beta, times a power; what is appended changes none of them."""
+    rng = np.random.default_rng(0)
+    E, D = rng.normal(size=(2, 12, 5)).astype(np.float32)
+    counts = np.array([0, 4, 2, 2, 1, 1, 8, 1, 1, 3, 1, 12])
+    X = sp.csr_array((rng.random((6, 12)) < 0.4).astype(np.float32))
+    plain, lifted = (ContentELSA(E, D, "decoder", counts=counts, beta=beta) for beta in (0.0, 0.5))
+    power = np.sqrt(np.where(counts > 0, counts, counts.sum() / 11))
+    np.testing.assert_allclose(lifted.scores(X), plain.scores(X) * power, rtol=1e-5, atol=1e-6)
+    wider = lifted.append(D[[0]])
+    rows = sp.csr_array(np.insert(X.toarray(), 12, 0.0, axis=1))
+    np.testing.assert_array_equal(wider.scores(rows)[:, :12], lifted.scores(X))
+    unmet = X.toarray()[:, 0] == 0.0
+    length = np.linalg.norm(D[0])
+    np.testing.assert_allclose(
+        wider.scores(rows)[unmet, 12] * length, lifted.scores(X)[unmet, 0], rtol=1e-4
+    )
+    products = lifted.encode(X) @ lifted.decoder.T
+    user = np.repeat(np.arange(6), np.diff(X.indptr))
+    products[user, X.indices] -= lifted.own(X)
+    np.testing.assert_allclose(products, lifted.scores(X), atol=1e-4)
