@@ -58,8 +58,8 @@ def fit_pairs(
         X: weights, shape (n_users, n_items).
         n_epochs: most passes over the entries.
         batch_size: entries per step.
-        learning_rate: step size of Adam.
-        weight_decay: ridge weight on all parameters, as AdamW has it.
+        learning_rate: step size of AdamW.
+        weight_decay: ridge weight on all parameters.
         n_negatives: pairs drawn for every entry; those that are entries do not count.
         objective: loss of each pair.
         confidence: how much an entry counts, from its weight; a drawn pair counts 1.
@@ -77,19 +77,17 @@ def fit_pairs(
         ValueError: their shapes do not fit, X is empty, or nothing is to be trained.
         ArithmeticError: the loss is not finite.
     """
-    rows = X if X.has_sorted_indices else X.sorted_indices()
     pairs = PairNetwork(
-        network, rows, n_negatives=n_negatives, objective=objective, confidence=confidence,
-        l2=l2, weight=weight, device=device,
+        network, X if X.has_sorted_indices else X.sorted_indices(), n_negatives=n_negatives,
+        objective=objective, confidence=confidence, l2=l2, weight=weight, device=device,
     )  # fmt: skip
-    trained = [each for each in network.parameters() if each.requires_grad]
-    if not trained or not X.nnz:
-        raise ValueError("there must be entries and parameters to train, got none")
+    training = Training(n_epochs, batch_size, seed, patience)
+    judge = ranking_figures(validation, known=pairs.known)
+    adam = torch.optim.AdamW(pairs.trained(), lr=learning_rate, weight_decay=weight_decay)
+    entries = np.arange(X.nnz)
     state = fit_network(
-        pairs, np.arange(X.nnz), Training(n_epochs, batch_size, seed, patience),
-        torch.optim.AdamW(trained, lr=learning_rate, weight_decay=weight_decay),
-        validate=ranking_figures(validation, known=pairs.known), on_epoch=on_epoch, resume=resume,
-    )  # fmt: skip
+        pairs, entries, training, adam, validate=judge, on_epoch=on_epoch, resume=resume
+    )
     return replace(pairs.fitted(), best_epoch=state.best_epoch)
 
 
@@ -125,6 +123,17 @@ class PairNetwork(nn.Module):
         self._items = torch.from_numpy(np.flatnonzero(self.known)).to(device)
         self._n_negatives, self._objective, self._confidence = n_negatives, objective, confidence
         self._l2, self._weight = l2, weight
+
+    def trained(self) -> list[nn.Parameter]:
+        """Return the parameters that are trained.
+
+        Raises:
+            ValueError: there are none, or no entries to train them on.
+        """
+        trained = [each for each in self.parameters() if each.requires_grad]
+        if not trained or not len(self._key):
+            raise ValueError("there must be entries and parameters to train, got none")
+        return trained
 
     def loss(self, rows: np.ndarray, step: Step) -> Tensor:
         """Return the loss of some entries and of the pairs drawn for them."""

@@ -155,6 +155,14 @@ def test_score_of_another_shape_is_refused():
         fit_pairs(Wide(16, 16), checkerboard(), n_epochs=1, batch_size=8, learning_rate=0.1)
 
 
+def test_nothing_to_train_is_refused():
+    """No entries, or everything frozen."""
+    frozen = SimpleCF(16, 16, freeze_users=True, freeze_items=True)
+    for network, X in ((frozen, checkerboard()), (SimpleCF(2, 2), sp.csr_array((2, 2)))):
+        with pytest.raises(ValueError, match="there must be entries and parameters to train"):
+            fit_pairs(network, X, n_epochs=1, batch_size=8, learning_rate=0.1)
+
+
 @pytest.mark.slow
 @pytest.mark.realdata
 def test_films_are_ranked_better_than_by_popularity(realdata):
