@@ -55,7 +55,8 @@ def arrays_of(model: FittedModel) -> ModelArrays:  # noqa: C901 - one case a for
             arrays = {"encoder": model.E, "decoder": model.D}
             space = {} if model.space is None else model.space.arrays()
             arrays |= {f"{_SPACE}{name}": array for name, array in space.items()}
-            told = {"lists_by_content": model.mode == "decoder", "beta": model.beta}
+            lists = model.mode == "decoder"
+            told: dict[str, Parameter] = {"lists_by_content": lists, "beta": model.beta}
             return ModelArrays("elsa_content", arrays, told)
         case ItemItem():
             return ModelArrays("item_item", {"weights": model.B}, {})
@@ -63,7 +64,7 @@ def arrays_of(model: FittedModel) -> ModelArrays:  # noqa: C901 - one case a for
             right = {} if model.right is None else _parts(model.right, "right")
             return ModelArrays("sparse_item_item", _parts(model.left, "left") | right, {})
         case IALS():
-            told: dict[str, Parameter] = {"l2": model.l2, "weight": model.weight}
+            told = {"l2": model.l2, "weight": model.weight}
             return ModelArrays("ials", {"factors": model.decoder}, told)
         case BPR():
             arrays = {"factors": model.decoder, "projection": model.projection}
@@ -110,17 +111,7 @@ def model_of(  # noqa: C901 - one case a form
             A = _joined(arrays, "factors", len(counts), int(parameters["n_factors"]))
             return CompressedELSA(A, counts, alpha, beta)
         case "elsa_content":
-            of_space = {
-                name.removeprefix(_SPACE): arrays[name]
-                for name in arrays
-                if name.startswith(_SPACE)
-            }
-            space = ContentSpace.from_arrays(of_space) if of_space else None
-            mode: Mode = "decoder" if parameters["lists_by_content"] else "encoder"
-            return ContentELSA(
-                arrays["encoder"], arrays["decoder"], mode,
-                space=space, counts=counts, beta=parameters["beta"],
-            )  # fmt: skip
+            return _content_elsa(arrays, parameters, counts)
         case "item_item":
             return ItemItem(arrays["weights"])
         case "sparse_item_item":
@@ -146,6 +137,19 @@ def model_of(  # noqa: C901 - one case a form
             return rating_model_of(form, arrays, parameters)
         case _:
             raise ValueError(f"the form of a model must be one that is known here, got {form}")
+
+
+def _content_elsa(
+    arrays: Mapping[str, np.ndarray], parameters: Mapping[str, Parameter], counts: np.ndarray
+) -> ContentELSA:
+    of_space = {
+        name.removeprefix(_SPACE): arrays[name] for name in arrays if name.startswith(_SPACE)
+    }
+    mode: Mode = "decoder" if parameters["lists_by_content"] else "encoder"
+    return ContentELSA(
+        arrays["encoder"], arrays["decoder"], mode, counts=counts, beta=float(parameters["beta"]),
+        space=ContentSpace.from_arrays(of_space) if of_space else None,
+    )  # fmt: skip
 
 
 def _parts(M: sp.csr_array, name: str) -> dict[str, np.ndarray]:
