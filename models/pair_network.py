@@ -81,13 +81,11 @@ def fit_pairs(
         network, X if X.has_sorted_indices else X.sorted_indices(), n_negatives=n_negatives,
         objective=objective, confidence=confidence, l2=l2, weight=weight, device=device,
     )  # fmt: skip
-    training = Training(n_epochs, batch_size, seed, patience)
-    judge = ranking_figures(validation, known=pairs.known)
     adam = torch.optim.AdamW(pairs.trained(), lr=learning_rate, weight_decay=weight_decay)
-    entries = np.arange(X.nnz)
     state = fit_network(
-        pairs, entries, training, adam, validate=judge, on_epoch=on_epoch, resume=resume
-    )
+        pairs, np.arange(X.nnz), Training(n_epochs, batch_size, seed, patience), adam,
+        validate=ranking_figures(validation, known=pairs.known), on_epoch=on_epoch, resume=resume,
+    )  # fmt: skip
     return replace(pairs.fitted(), best_epoch=state.best_epoch)
 
 
