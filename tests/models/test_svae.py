@@ -1,6 +1,7 @@
 """SVAE: the fitted model against the network, what it must not see, and what it learns."""
 
 import numpy as np
+import polars as pl
 import pytest
 import scipy.sparse as sp
 import torch
@@ -8,9 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.fold_in import last_items_split
+from models.metric import evaluate
 from models.multvae_network import Annealing
 from models.network_fit import Step
 from models.network_state import NetworkState
+from models.popularity import Popularity
 from models.sequence import sequences_of
 from models.svae import SVAE
 from models.svae_fit import fit_svae
@@ -201,3 +204,26 @@ def test_global_generator_is_left_alone():
     state = torch.get_rng_state()
     fit(histories(), n_epochs=1)
     assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.slow
+@pytest.mark.realdata
+def test_next_films_are_foreseen_better_than_by_popularity(realdata):
+    """Users who were not in training, asked for the last fifth of what they rated."""
+    rated = pl.read_parquet(realdata / "ml-latest-small" / "interactions.parquet")
+    rated = rated.filter(pl.len().over("item_id") >= 80).sort("user_id", "timestamp", "item_id")
+    ids = [rated[name].rank("dense").to_numpy().astype(int) - 1 for name in ("user_id", "item_id")]
+    X = sp.csr_array((np.arange(1, len(rated) + 1, dtype=np.float32), tuple(ids)))
+    order = np.random.default_rng(0).permutation(X.shape[0])
+    rows, judged = X[np.sort(order[150:])], X[np.sort(order[:150])]
+    fold_in, target = last_items_split(judged, target_share=0.2)
+    asked = np.diff(target.indptr) > 0
+    fold_in, target = fold_in[asked], target[asked]
+    counts = np.bincount(rows.indices, minlength=X.shape[1])
+    shape = SVAEShape(n_embedding=32, n_state=48, n_hidden=48, n_factors=16, max_length=60)
+    model = fit(rows, shape=shape, n_epochs=5, batch_size=8, learning_rate=0.01)
+    ndcg = [
+        evaluate(each, fold_in=fold_in, target=target, eligible=counts > 0)["ndcg@100"].mean()
+        for each in (model, Popularity(counts))
+    ]
+    assert ndcg[0] > 1.15 * ndcg[1]
