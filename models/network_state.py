@@ -59,7 +59,8 @@ def set_memory(optimiser: torch.optim.Optimizer, memory: np.ndarray, step: int) 
         for parameter, values in zip(parameters, _parts(parameters, flat), strict=True):
             optimiser.state[parameter][name] = values
             if not isinstance(optimiser, torch.optim.SGD):
-                optimiser.state[parameter]["step"] = torch.tensor(float(step))
+                where = parameter.device if optimiser.defaults.get("fused") else "cpu"
+                optimiser.state[parameter]["step"] = torch.tensor(float(step), device=where)
 
 
 def _names(optimiser: torch.optim.Optimizer) -> tuple[str, ...]:
