@@ -70,11 +70,12 @@ def tuning(result: Tuning, *, as_json: bool) -> None:
 
 
 def _epochs(result: Evaluation) -> tuple[str, str]:
+    kind = model_kinds()[result.model["kind"]]
     figure, name = result.validation_ndcg, "nDCG@100"
-    if result.validation_rmse is not None:
+    if kind.consumes == "ratings":
         figure, name = result.validation_rmse, "rmse"
     told = f"validation {name} {'none' if figure is None else f'{figure:.5f}'}"
-    if model_kinds()[result.model["kind"]].stops_early:
+    if kind.stops_early:
         return "best epoch: ", f"{result.best_epoch}, {told}"
     return "epochs: ", f"{result.best_epoch or 'none, a closed form'}, {told}"
 
