@@ -38,7 +38,8 @@ def top_n_schema(user_id_type: IdType, item_id_type: IdType) -> pa.DataFrameSche
         "item_id": id_column(item_id_type, "Recommended item, as in the log; new to the user."),
         "score": score_column("Score behind the rank; comparable within one user and source only."),
         "source": text_column(
-            "Who put the item there: model, or what filled a place the model left empty.",
+            "Who put the item there: model, content for one that nobody has met, or what filled a "
+            "place the model left empty.",
             *SOURCES,
         ),
         "because_item_id": id_column(item_id_type, because, nullable=True),

@@ -6,12 +6,16 @@ import numpy as np
 import polars as pl
 import pytest
 
+from data_contracts.config import NightlyConfig
 from data_contracts.errors import ConfigError, ContractViolationError
 from data_contracts.model_config import ContentELSAConfig, EASEConfig
+from models.elsa_content import ContentELSA
 from tasks.compare import compare_models
 from tasks.compare_entry import Entry
+from tasks.contender import from_model
 from tasks.evaluating import evaluate_files
-from tasks.item_content import file_content
+from tasks.item_content import file_content, with_content
+from tasks.lake import Night
 from tasks.tuned_model import tune_file
 from tests.fixed_split import model_file, tastes, write_pairs
 
@@ -110,6 +114,26 @@ def test_vectors_that_are_not_there_are_refused(tmp_path):
     """By the name of the key."""
     with pytest.raises(ConfigError, match=r"model\.embeddings must name a Parquet file"):
         content(None, embeddings=str(tmp_path / "no.parquet"))
+
+
+def test_champion_of_other_vectors_lists_what_it_knew(tmp_path, caplog):
+    """A later item's content cannot be compared with what it learnt, and the log says so."""
+    made_with = content(None, embeddings=vectors(tmp_path)).space
+    known = np.arange(N_ITEMS) < 40
+    model = ContentELSA(*np.ones((2, 40, 2), np.float32), "decoder", space=made_with)
+    champion = from_model(model, np.ones(40, dtype=np.int64), n_items=N_ITEMS)
+
+    def listed(**settings):
+        config = NightlyConfig.model_validate(
+            {"lake": str(tmp_path), "model": {"kind": "elsa_content"} | settings}
+        )
+        night = Night(config=config, run_date=date(2026, 9, 10))
+        return with_content(night, champion, IDS).listable
+
+    np.testing.assert_array_equal(listed(), known)
+    assert "only items that its training knew are listed" in caplog.text
+    of_these = np.append(np.ones(50, dtype=bool), np.zeros(10, dtype=bool))
+    np.testing.assert_array_equal(listed(embeddings=vectors(tmp_path)), of_these)
 
 
 @pytest.mark.slow
