@@ -80,3 +80,13 @@ def test_fit_by_configuration_is_the_fit_by_hand():
     )  # fmt: skip
     for one, other in zip(by_config.layers, by_hand.layers, strict=True):
         np.testing.assert_array_equal(one.W, other.W)
+
+
+@pytest.mark.parametrize(("n_users", "batch_size"), [(150, 32), (3200, 200), (90_000, 500)])
+def test_usual_batch_is_a_sixteenth_of_the_users(n_users, batch_size, monkeypatch):
+    """Within bounds; the papers take 500."""
+    asked = {}
+    monkeypatch.setattr("tasks.epoch_fit.fit_multdae", lambda _, **settings: asked.update(settings))
+    rows = sp.csr_array((n_users, 30), dtype=np.float32)
+    fit_model(FitData(rows, None), MultDAEConfig(), n_epochs=1, seed=0, device="cpu")
+    assert asked["batch_size"] == batch_size
