@@ -176,7 +176,7 @@ def _ridge(l2: float, rank: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _less(R: sp.csr_array, offset: np.ndarray) -> sp.csr_array:
-    return sp.csr_array((R.data - offset, R.indices, R.indptr), shape=R.shape)
+    return sp.csr_array(((R.data - offset).astype(np.float32), R.indices, R.indptr), shape=R.shape)
 
 
 def _with_one(H: np.ndarray) -> np.ndarray:

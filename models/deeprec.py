@@ -81,10 +81,10 @@ def fit_deeprec(
     """
     data = rating_data(R, centre, lowest=lowest, highest=highest, fallback=fallback)
     widths = (*hidden, *hidden[-2::-1])
-    inner: tuple[Activation, ...] = ("selu",) * len(widths)
     noise = (*(0.0,) * (len(hidden) - 1), dropout)
-    last: Activation = "selu" if output_selu else "identity"
-    layers = Layers(widths, (*inner, last), dropout=noise, tied=tied)
+    inner: Activation = "selu"
+    last: Activation = inner if output_selu else "identity"
+    layers = Layers(widths, (*(inner,) * len(widths), last), dropout=noise, tied=tied)
     network = _DeepRec(data, layers, n_refeeds, l2, seed, device)
     training = Training(
         n_epochs, batch_size, seed, patience, milestones=milestones, max_gradient=max_gradient

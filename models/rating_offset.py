@@ -21,14 +21,17 @@ class RatingOffset(NamedTuple):
         """Return every row's own offset, float64; 0 for an empty row."""
         if np.isinf(self.user_l2):
             return np.zeros(R.shape[0])
-        left = R.data - self.mean - self.item.astype(np.float64)[R.indices]
-        return _shrunken(_row_of(R), left, R.shape[0], self.user_l2)
+        return _shrunken(_row_of(R), self._without_user(R), R.shape[0], self.user_l2)
 
     def removed(self, R: sp.csr_array) -> sp.csr_array:
         """Return the ratings less their offsets, every one stored; R is left unchanged."""
         user = np.repeat(self.of_users(R), np.diff(R.indptr))
-        left = R.data - self.mean - self.item.astype(np.float64)[R.indices] - user
+        left = self._without_user(R) - user
         return sp.csr_array((left.astype(np.float32), R.indices, R.indptr), shape=R.shape)
+
+    def _without_user(self, R: sp.csr_array) -> np.ndarray:
+        item = self.item.astype(np.float64)[R.indices]
+        return R.data.astype(np.float64) - self.mean - item
 
     def over(self, known: Bool[np.ndarray, " n_items"]) -> "RatingOffset":
         """Return the offsets over at least as many items; others have none."""
@@ -57,10 +60,10 @@ def rating_offset(
     mean = float(R.data.mean(dtype=np.float64))
     if centre == "mean":
         return RatingOffset(mean, item.astype(np.float32), np.inf)
-    row = _row_of(R)
+    row, left = _row_of(R), R.data.astype(np.float64) - mean
     for _ in range(_N_PASSES):
-        user = _shrunken(row, R.data - mean - item[R.indices], R.shape[0], user_l2)
-        item = _shrunken(R.indices, R.data - mean - user[row], R.shape[1], item_l2)
+        user = _shrunken(row, left - item[R.indices], R.shape[0], user_l2)
+        item = _shrunken(R.indices, left - user[row], R.shape[1], item_l2)
     return RatingOffset(mean, item.astype(np.float32), user_l2)
 
 

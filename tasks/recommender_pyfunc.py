@@ -269,19 +269,20 @@ def rating_ridge(arrays: Arrays, _parameters: dict[str, float]) -> Scores:
 
     Ratings of the history are not told: every item of it counts as rated at the top of the scale.
     """
-    codes = arrays["factors"] if "factors" in arrays else arrays["codes"]
-    H = np.column_stack([codes, np.ones(len(codes))]).astype(np.float64)
+    biased = "factors" in arrays  # a ridge for every rating, no offset of users
+    codes = arrays["factors" if biased else "codes"]
+    H, own_l2 = np.column_stack([codes, np.ones(len(codes))]), arrays["numbers"][-1]
 
     def scores(seen: np.ndarray) -> np.ndarray:
-        own, given = H[seen], arrays["numbers"][4:]
-        if "factors" in arrays:
-            left, ridge = _rated_highest(arrays, seen, np.inf), np.full(len(H.T), given[0])
-            ridge *= len(seen)
-        else:
-            left, ridge = _rated_highest(arrays, seen, given[0]), np.full(len(H.T), given[1])
-            ridge[-1] = 0.0
-        w = np.linalg.solve(own.T @ own + np.diag(ridge), own.T @ left)
-        return (H @ w + arrays["item"]).astype(np.float32)
+        own = H[seen].astype(np.float64)
+        left, offset = _rated_highest(arrays, seen, np.inf if biased else arrays["numbers"][4])
+        ridge = np.full(own.shape[1], own_l2 * len(seen) if biased else own_l2)
+        ridge[-1] *= biased
+        w = np.linalg.solve(own.T @ own + np.diag(ridge), own.T @ left.astype(np.float64))
+        user = np.concatenate([w[:-1], [w[-1] + offset, 1.0]]).astype(np.float32)
+        return _products(
+            lambda rows: np.column_stack([H[rows], arrays["item"][rows]]), len(H), user
+        )
 
     return scores
 
@@ -292,22 +293,26 @@ def rating_network(arrays: Arrays, parameters: dict[str, Any]) -> Scores:
     user_l2, unit = arrays["numbers"][4:]
 
     def scores(seen: np.ndarray) -> np.ndarray:
-        h = _rated_highest(arrays, seen, user_l2) / unit
+        left, offset = _rated_highest(arrays, seen, user_l2)
+        h = (left / np.float32(unit)).astype(np.float64)
         for place, name in enumerate(names):
             weights = arrays[f"layer_{place}_weights"]
             W = (weights[seen] if place == 0 else weights).astype(np.float64)
             h = ACTIVATIONS[name](h @ W + arrays[f"layer_{place}_bias"])
-            if place == parameters["code"] and 0 < parameters["k_sparse"] < len(h):
-                h = np.where(h >= np.sort(h)[-parameters["k_sparse"]], h, 0.0)
-        return (h * unit + arrays["item"]).astype(np.float32)
+            if place == parameters["code"]:
+                least = np.sort(h)[-(parameters["k_sparse"] or len(h))]
+                h = np.where(h >= least, h, 0.0).astype(np.float32)
+        return (h * unit + offset + arrays["item"]).astype(np.float32)
 
     return scores
 
 
-def _rated_highest(arrays: Arrays, seen: np.ndarray, user_l2: float) -> np.ndarray:
+def _rated_highest(arrays: Arrays, seen: np.ndarray, user_l2: float) -> tuple[np.ndarray, float]:
+    """What offsets leave of a history rated at the top of the scale, and mean and user's offset."""
     _, highest, _, mean = arrays["numbers"][:4]
     left = highest - mean - arrays["item"][seen].astype(np.float64)
-    return left - left.sum() / (len(seen) + user_l2)
+    user = left.sum() / (len(seen) + user_l2)
+    return (left - user).astype(np.float32), mean + user
 
 
 def _sigmoid(h: np.ndarray) -> np.ndarray:

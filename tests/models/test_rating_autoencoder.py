@@ -44,7 +44,7 @@ class TestUserAutoencoder(RatingContract):
 
     def fit(self, R):
         """With a k-sparse code."""
-        return fit(R, {"n_epochs": 50}, k_sparse=4)
+        return fit(R, {"n_epochs": 40, "learning_rate": 0.01}, k_sparse=4)
 
 
 class TestItemAutoencoder(RatingContract):
