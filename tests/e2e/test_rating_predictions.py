@@ -85,7 +85,9 @@ def test_people_who_are_forgotten_are_in_no_table_again(made, tmp_path):
     before = Night(config=config, run_date=night.run_date)
     n_before = predicted(before).filter(user_id=GONE).height
     assert n_before > 50
-    forget_people(config, (GONE,), reason="asked")
+    done = forget_people(config, (GONE,), reason="asked")
+    assert done.proof.found == ()
+    assert "pairs.parquet" in done.proof.yours
     rows = predicted(before)
     assert rows.filter(user_id=GONE).height == 0
     later = Night(config=config, run_date=night.run_date + timedelta(days=1))
