@@ -22,8 +22,8 @@ def run_query(night: Night, sql: str) -> QueryResult:
 
     The views are top_n and short_lists (with the column surface), similar_items and
     item_embeddings; where there are any, rating_predictions, top_n_before (of the last run date
-    before), items and segments. Snapshots are resolved once, so a publication meanwhile changes nothing. No
-    statement can write or read a file.
+    before), items and segments. Snapshots are resolved once, so a publication meanwhile changes
+    nothing. No statement can write or read a file.
 
     Raises:
         NoSnapshotError: nothing has been published.
