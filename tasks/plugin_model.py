@@ -7,7 +7,9 @@ from importlib.metadata import EntryPoint, entry_points
 import torch
 from torch import nn
 
+from data_contracts.embedding_config import ModuleConfig
 from data_contracts.errors import ConfigError
+from data_contracts.kind_config import KindConfig
 from models.pair_network import check_embeddings
 
 GROUP = "hoarfrost.models"
@@ -44,6 +46,19 @@ def make_network(
     except (TypeError, ValueError) as error:
         raise ConfigError(f"model.name: {name} ({entry.value}): {error}; {_HOW}") from error
     return network
+
+
+def plugin_inputs(config: KindConfig) -> dict[str, str]:
+    """Return which package a model of a plug-in is made by, nothing for other kinds.
+
+    Raises:
+        ConfigError: there is no such entry point.
+    """
+    if not isinstance(config, ModuleConfig):
+        return {}
+    entry = _entry_point(config.name)
+    package = "" if entry.dist is None else f"{entry.dist.name} {entry.dist.version}"
+    return {"plugin": f"{entry.value} of {package}"}
 
 
 @contextlib.contextmanager

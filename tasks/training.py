@@ -23,6 +23,7 @@ from tasks.item_content import content_inputs, night_content
 from tasks.lake import Night
 from tasks.lineage import log_fitted
 from tasks.model_memory import refuse_large_model
+from tasks.plugin_model import plugin_inputs
 from tasks.row_values import all_rows, training_rows
 from tasks.saved_model import write_model
 from tasks.steps import entries, read_manifest, run_step
@@ -46,6 +47,7 @@ def train_model(night: Night, matrices: MatrixManifest) -> TrainManifest:
         "registry": config.mlflow.model_dump(),
         "start": warm_version(night),
     } | content_inputs(night)
+    settings |= plugin_inputs(config.model)
     work = functools.partial(_train, night, matrices, device)
     return run_step(night, "train", TrainManifest, settings=settings, inputs=[matrices], work=work)
 

@@ -227,6 +227,7 @@ def test_entries_of_files_and_kinds(tmp_path):
     every = [each.name for each in entries([], ["all"], trials=0, timeout=None)]
     assert {"elsa", "sansa", "popularity"} < set(every)
     assert "elsa_content" not in every  # nothing is known of the items
+    assert "module" not in every  # no plug-in is named
     with_items = entries([], ["all"], trials=0, timeout=None, has_items=True)
     assert "elsa_content" in [each.name for each in with_items]
     assert len(every) == len(set(every))

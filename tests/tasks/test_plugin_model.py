@@ -8,11 +8,12 @@ import pytest
 import scipy.sparse as sp
 import torch
 
-from data_contracts.embedding_config import ModuleConfig
+from data_contracts.embedding_config import ModuleConfig, SimpleCFConfig
 from data_contracts.errors import ConfigError
 from models.factor_baseline import IALS
 from tasks.fit_data import FitData
 from tasks.fitting import fit_model
+from tasks.plugin_model import plugin_inputs
 from tests.models.contract import checkerboard, first_choices
 from tests.plugin_package import install_plugin
 
@@ -123,6 +124,14 @@ def test_network_without_embeddings_is_refused(plugin):
     """Named after its class."""
     with pytest.raises(ConfigError, match=r"Bare must have user_embeddings, a torch.nn.Embedding"):
         fit("bare", n_epochs=1)
+
+
+def test_night_knows_which_package_made_its_model(plugin):
+    """Another version of it trains anew; other kinds have none."""
+    assert plugin_inputs(ModuleConfig(name="taste")) == {"plugin": "taste:Taste of taste 0.1"}
+    assert plugin_inputs(SimpleCFConfig()) == {}
+    with pytest.raises(ConfigError, match="must name an entry point"):
+        plugin_inputs(ModuleConfig(name="tast"))
 
 
 def test_setting_that_the_network_does_not_take_is_named(plugin):
