@@ -1,4 +1,4 @@
-"""Models of ratings on public ratings, one split for all."""
+"""Models of ratings fitted from their configuration on public ratings, one split for all."""
 
 import numpy as np
 import polars as pl
@@ -43,4 +43,3 @@ def test_networks_are_as_good_as_factors(realdata):
     assert errors["autorec"] <= 1.03 * errors["biased_mf"]
     assert errors["deeprec"] <= 1.03 * errors["biased_mf"]
     assert max(errors["autorec"], errors["deeprec"]) < errors["bias"] < rmse(mean, observed)
-    print(errors)
