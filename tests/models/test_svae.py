@@ -18,6 +18,7 @@ from models.sequence import sequences_of
 from models.svae import SVAE
 from models.svae_fit import fit_svae
 from models.svae_network import SVAENetwork, SVAEShape
+from tests.models.contract import ModelContract
 
 SHAPE = SVAEShape(n_embedding=6, n_state=5, n_hidden=7, n_factors=3, max_length=50)
 N_ITEMS = 9
@@ -52,6 +53,14 @@ def fit(X: sp.csr_array, **more: object) -> SVAE:
         "weight_decay": 0.0, "annealing": Annealing(0.2, 100), "patience": 3, "seed": 1,
     }  # fmt: skip
     return fit_svae(X, **how | more)
+
+
+class TestSVAE(ModelContract):
+    """The contract of models; all entries of its matrix are as late as each other."""
+
+    def fit(self, X):
+        """A short fit."""
+        return fit(X, n_epochs=2)
 
 
 def test_fitted_model_scores_as_the_network_does():
