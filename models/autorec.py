@@ -1,6 +1,6 @@
 """AutoRec: an autoencoder over the observed ratings of an item, or of a user."""
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -18,20 +18,26 @@ from models.rating_offset import Centre
 from models.sparse_rows import SparseRows
 
 
+class AutoRecForm(NamedTuple):
+    """Which AutoRec."""
+
+    n_factors: int  # numbers in a code
+    l2: float  # weight of the squared weights; biases have none
+    based_on: Literal["item", "user"] = "item"  # whose ratings a vector holds
+    hidden_activation: Activation = "sigmoid"  # the paper's g
+    output_activation: Activation = "identity"  # the paper's f; based on items it must be this
+    centre: Centre = "none"  # what is taken off ratings first; the paper takes nothing
+
+
 def fit_autorec(
     R: sp.csr_array,
+    form: AutoRecForm,
     *,
-    based_on: Literal["item", "user"],
-    n_factors: int,
-    l2: float,
     optimiser: Optimiser,
     n_epochs: int,
     learning_rate: float,
     batch_size: int,
     seed: int,
-    hidden_activation: Activation = "sigmoid",
-    output_activation: Activation = "identity",
-    centre: Centre = "none",
     patience: int | None = None,
     validation: Validation | None = None,
     lowest: float | None = None,
@@ -48,22 +54,17 @@ def fit_autorec(
 
     Args:
         R: ratings, shape (n_users, n_items); every stored entry is one. Nothing else is input.
-        based_on: whether a vector r holds the ratings of an item or of a user.
-        n_factors: numbers in a code.
-        l2: weight of the squared weights; biases have none.
+        form: which AutoRec.
         optimiser: "rprop" and "lbfgs" take all ratings in every step, as the authors did.
         n_epochs: passes over the ratings.
         learning_rate: step size; of "rprop" the first one.
         batch_size: vectors per step of the others.
         seed: of start and order.
-        hidden_activation: the paper's g.
-        output_activation: the paper's f; based on items it must be the identity.
-        centre: what is taken off ratings first, see rating_offset; the paper takes nothing.
         patience: epochs without a lower validation rmse before the fit stops.
         validation: rows and other ratings of the same rows; by default the last epoch is best.
         lowest: see rating_scale; likewise highest and fallback.
-        highest: of the scale.
-        fallback: of users and items without ratings.
+        highest: likewise.
+        fallback: likewise.
         device: torch device.
         on_epoch: see fit_network.
         resume: likewise.
@@ -72,17 +73,11 @@ def fit_autorec(
         ValueError: l2 is not positive, an activation does not fit, or as rating_scale.
         ArithmeticError: the loss is not finite.
     """
-    if l2 <= 0:
-        raise ValueError(f"l2 must be positive, got {l2}")
-    if based_on == "item" and output_activation != "identity":
-        raise ValueError(
-            "an item-based AutoRec must have the output activation identity, as the weights of a "
-            f"row are solved for, got {output_activation}"
-        )
-    data = rating_data(R, centre, lowest=lowest, highest=highest, fallback=fallback)
-    layers = Layers((n_factors,), (hidden_activation, output_activation))
-    kind = _ItemNetwork if based_on == "item" else _UserNetwork
-    network = kind(data, layers, l2, seed, device)
+    _check(form)
+    data = rating_data(R, form.centre, lowest=lowest, highest=highest, fallback=fallback)
+    layers = Layers((form.n_factors,), (form.hidden_activation, form.output_activation))
+    kind = _ItemNetwork if form.based_on == "item" else _UserNetwork
+    network = kind(data, layers, form.l2, seed, device)
     state = fit_ratings(
         network, np.arange(network.n_rows), Training(n_epochs, batch_size, seed, patience),
         optimiser, learning_rate=learning_rate, validation=validation, on_epoch=on_epoch,
@@ -136,3 +131,13 @@ class _ItemNetwork(_UserNetwork):
         vectors = sp.csr_array(data.left.T)
         vectors.sort_indices()
         return vectors
+
+
+def _check(form: AutoRecForm) -> None:
+    if form.l2 <= 0:
+        raise ValueError(f"l2 must be positive, got {form.l2}")
+    if form.based_on == "item" and form.output_activation != "identity":
+        raise ValueError(
+            "an item-based AutoRec must have the output activation identity, as the weights of a "
+            f"row are solved for, got {form.output_activation}"
+        )

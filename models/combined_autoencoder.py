@@ -14,7 +14,7 @@ from models.item_codes import ItemCodes
 from models.network_fit import OnNetworkEpoch, Step, Training
 from models.network_state import NetworkState
 from models.rating_fit import RatingData, Validation, fit_ratings, rating_data
-from models.rating_model import cold_pairs
+from models.rating_model import RatingModel, cold_pairs
 from models.rating_network import Layers, RatingNetwork, observed_error
 from models.rating_network_model import RatingNetworkModel
 from models.rating_scale import RatingScale
@@ -61,7 +61,7 @@ class CombinedAutoencoder:
                 cold = cold_pairs(R, row, item, self.of_users.rated)
                 return self.scale.kept(self._rated(R, row, item), cold)
             case _:
-                ways = [self.of_items, self.of_users, self._by("head")]
+                ways: list[RatingModel] = [self.of_items, self.of_users, self._by("head")]
                 told = [each.predict_ratings(R, row, item).astype(np.float64) for each in ways]
                 return np.mean(told, axis=0).astype(np.float32)
 

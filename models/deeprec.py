@@ -1,6 +1,7 @@
 """DeepRec: a deep autoencoder over users' ratings, its dense output fed back to it."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -16,23 +17,29 @@ from models.rating_offset import Centre
 from models.sparse_rows import SparseRows
 
 
+class DeepRecForm(NamedTuple):
+    """Which DeepRec."""
+
+    hidden: tuple[int, ...]  # widths of the encoder, the code last; the decoder mirrors it
+    dropout: float  # share of the code that a step leaves out
+    n_refeeds: int  # steps on the output after each step on ratings; 0 for none
+    l2: float = 0.0  # half of it times the squared weights is added to the loss of ratings
+    tied: bool = False  # whether the decoder has the encoder's weights, transposed
+    output_selu: bool = True  # whether SELU follows the last layer too: never below -1.76
+    centre: Centre = "none"  # what is taken off ratings first; the paper takes nothing
+
+
 def fit_deeprec(
     R: sp.csr_array,
+    form: DeepRecForm,
     *,
-    hidden: tuple[int, ...],
-    dropout: float,
-    n_refeeds: int,
     n_epochs: int,
     learning_rate: float,
     batch_size: int,
     seed: int,
-    l2: float = 0.0,
-    tied: bool = False,
-    output_selu: bool = True,
     optimiser: Optimiser = "momentum",
     milestones: tuple[int, ...] = (24, 36, 48, 66, 72),
     max_gradient: float | None = 1.0,
-    centre: Centre = "none",
     patience: int | None = None,
     validation: Validation | None = None,
     lowest: float | None = None,
@@ -50,22 +57,15 @@ def fit_deeprec(
 
     Args:
         R: ratings, shape (n_users, n_items); every stored entry is one.
-        hidden: widths of the encoder, the code last; the decoder mirrors it.
-        dropout: share of the code that a step leaves out.
-        n_refeeds: steps on the output after each step on ratings; 0 for none.
+        form: which DeepRec.
         n_epochs: passes over the users.
         learning_rate: step size.
         batch_size: users per step.
         seed: of start, order and dropout.
-        l2: half of it times the squared weights is added to the loss of ratings; 0 in the paper.
-        tied: whether the decoder has the encoder's weights, transposed.
-        output_selu: whether SELU follows the last layer as it does all others; it has no value
-            below -1.76.
         optimiser: "momentum" is the paper's.
         milestones: epochs after which the step size is halved.
         max_gradient: longer gradients are brought to this length; without it the paper's step
             size may end in nan.
-        centre: what is taken off ratings first, see rating_offset; the paper takes nothing.
         patience: epochs without a lower validation rmse before the fit stops.
         validation: rows and other ratings of the same rows; by default the last epoch is best.
         lowest: see rating_scale; likewise highest and fallback.
@@ -79,13 +79,8 @@ def fit_deeprec(
         ValueError: a layer or dropout does not fit, or as rating_scale.
         ArithmeticError: the loss is not finite.
     """
-    data = rating_data(R, centre, lowest=lowest, highest=highest, fallback=fallback)
-    widths = (*hidden, *hidden[-2::-1])
-    noise = (*(0.0,) * (len(hidden) - 1), dropout)
-    inner: Activation = "selu"
-    last: Activation = inner if output_selu else "identity"
-    layers = Layers(widths, (*(inner,) * len(widths), last), dropout=noise, tied=tied)
-    network = _DeepRec(data, layers, n_refeeds, l2, seed, device)
+    data = rating_data(R, form.centre, lowest=lowest, highest=highest, fallback=fallback)
+    network = _DeepRec(data, _layers(form), form.n_refeeds, form.l2, seed, device)
     training = Training(
         n_epochs, batch_size, seed, patience, milestones=milestones, max_gradient=max_gradient
     )
@@ -126,3 +121,11 @@ class _DeepRec(RatingNetwork):
         return RatingNetworkModel(
             self.dense_layers(), offset, scale, rated, code=self.layers.code, best_epoch=best_epoch
         )
+
+
+def _layers(form: DeepRecForm) -> Layers:
+    widths = (*form.hidden, *form.hidden[-2::-1])
+    inner: Activation = "selu"
+    last: Activation = inner if form.output_selu else "identity"
+    noise = (*(0.0,) * (len(form.hidden) - 1), form.dropout)
+    return Layers(widths, (*(inner,) * len(widths), last), dropout=noise, tied=form.tied)

@@ -10,9 +10,9 @@ from data_contracts.rating_config import (
     RatingAutoencoderConfig,
     RatingConfig,
 )
-from models.autorec import fit_autorec
+from models.autorec import AutoRecForm, fit_autorec
 from models.biased_mf import BiasedMF, BiasedMFState, fit_biased_mf
-from models.deeprec import fit_deeprec
+from models.deeprec import DeepRecForm, fit_deeprec
 from models.item_codes import ItemCodes
 from models.rating_autoencoder import Form, fit_rating_autoencoder
 from models.rating_network_model import RatingNetworkModel
@@ -39,9 +39,11 @@ def fit_rating_model(
     match config:
         case AutoRecConfig():
             resume = None if config.optimiser == "lbfgs" else how["resume"]
-            return fit_autorec(data.X, **given | {"resume": resume})
+            auto = AutoRecForm(**{name: given.pop(name) for name in AutoRecForm._fields})
+            return fit_autorec(data.X, auto, **given | {"resume": resume})
         case DeepRecConfig():
-            return fit_deeprec(data.X, **given)
+            deep = DeepRecForm(**{name: given.pop(name) for name in DeepRecForm._fields})
+            return fit_deeprec(data.X, deep, **given)
         case RatingAutoencoderConfig():
             form = Form(**{name: given.pop(name) for name in Form._fields})
             return fit_rating_autoencoder(data.X, form, **given)

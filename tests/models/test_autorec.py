@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.autorec import _UserNetwork, fit_autorec
+from models.autorec import AutoRecForm, _UserNetwork, fit_autorec
 from models.item_codes import ItemCodes
 from models.network_fit import Step
 from models.network_state import NetworkState
@@ -32,7 +32,8 @@ def fit(ratings, **settings):
         "based_on": "item", "n_factors": 6, "l2": 0.5, "optimiser": "adam", "n_epochs": 30,
         "learning_rate": 0.04, "batch_size": 8, "seed": 0,
     } | settings  # fmt: skip
-    return fit_autorec(ratings, **given)
+    form = AutoRecForm(**{each: given.pop(each) for each in AutoRecForm._fields if each in given})
+    return fit_autorec(ratings, form, **given)
 
 
 class TestItemAutoRec(RatingContract):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.deeprec import _DeepRec, fit_deeprec
+from models.deeprec import DeepRecForm, _DeepRec, fit_deeprec
 from models.network_fit import Step
 from models.network_state import NetworkState
 from models.rating_fit import rating_data
@@ -29,7 +29,8 @@ def fit(ratings, **settings):
         "hidden": (8, 12), "dropout": 0.3, "n_refeeds": 1, "n_epochs": 20, "learning_rate": 0.02,
         "batch_size": 8, "seed": 0, "optimiser": "adam", "output_selu": False, "centre": "mean",
     } | settings  # fmt: skip
-    return fit_deeprec(ratings, **given)
+    form = DeepRecForm(**{each: given.pop(each) for each in DeepRecForm._fields if each in given})
+    return fit_deeprec(ratings, form, **given)
 
 
 class TestDeepRec(RatingContract):
