@@ -205,7 +205,9 @@ def check_parts(found, X, items):
     """Reasons are items of the history; similar items are others that are known."""
     because, share = explain_lists(found.model, X, items)
     user, place = np.nonzero(because >= 0)
-    reasoned = likens_items(found.model) and not isinstance(found.model, Autoencoder | SVAE)
+    reasoned = likens_items(found.model) and not isinstance(
+        found.model, Autoencoder | SVAE | RatingModel
+    )
     assert bool(len(user)) == reasoned
     assert (X.toarray()[user, because[user, place]] > 0).all()
     assert ((share[user, place] > 0) & (share[user, place] <= 1)).all()
