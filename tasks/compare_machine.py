@@ -1,5 +1,6 @@
 """What a comparison was measured on: processor, memory, system and versions."""
 
+import os
 import platform
 import re
 from importlib.metadata import PackageNotFoundError, version
@@ -17,12 +18,18 @@ def this_machine() -> Machine:
     """Return the machine without its name."""
     return Machine(
         processor=_processor(),
-        n_cores=psutil.cpu_count() or 1,
+        n_cores=_cores(),
         memory_gb=round(psutil.virtual_memory().total / 1e9, 1),
         gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         system=platform.system(),
         versions={"python": platform.python_version()} | _versions(),
     )
+
+
+def _cores() -> int:
+    """Return the cores that this process may use."""
+    process = psutil.Process()
+    return len(process.cpu_affinity()) if hasattr(process, "cpu_affinity") else os.cpu_count() or 1
 
 
 def _processor() -> str:

@@ -116,9 +116,10 @@ def _facts(comparison: Comparison) -> Iterator[str]:
 def machine_text(machine: Machine) -> str:
     """Return what was measured on, in a line."""
     gpu = machine.gpu or "no GPU"
+    cores = "1 core" if machine.n_cores == 1 else f"{machine.n_cores} cores"
     versions = ", ".join(f"{name} {number}" for name, number in machine.versions.items())
     return (
-        f"{machine.processor}, {machine.n_cores} cores, {machine.memory_gb:g} GB, {gpu}, "
+        f"{machine.processor}, {cores}, {machine.memory_gb:g} GB, {gpu}, "
         f"{machine.system} ({versions})"
     )
 
