@@ -22,6 +22,7 @@ from data_contracts.network_config import CDAEConfig, MultDAEConfig, MultVAEConf
 from data_contracts.rating_config import (
     AutoRecConfig,
     BiasedMFConfig,
+    CombinedAutoencoderConfig,
     DeepRecConfig,
     RatingAutoencoderConfig,
 )
@@ -291,6 +292,7 @@ _Kinds = (
     | Annotated[AutoRecConfig, Tag("autorec")]
     | Annotated[DeepRecConfig, Tag("deeprec")]
     | Annotated[RatingAutoencoderConfig, Tag("rating_autoencoder")]
+    | Annotated[CombinedAutoencoderConfig, Tag("combined_autoencoder")]
 )
 
 

@@ -103,6 +103,33 @@ class DeepRecConfig(RatingNetworkConfig):
     """Longer gradients are brought to this length."""
 
 
+class CombinedAutoencoderConfig(RatingConfig):
+    """Autoencoders of items' and of users' ratings, and a head that rates a pair of their codes."""
+
+    kind: Literal["combined_autoencoder"] = "combined_autoencoder"
+    """Which model."""
+    way: Literal["item", "user", "head", "mean"] = "mean"
+    """Which of the three predicts, or the mean of all."""
+    n_hidden: PositiveInt = 512
+    """Width of the layers on both sides of the users' code."""
+    n_factors: PositiveInt = 128
+    """Width of both codes."""
+    n_head: PositiveInt = 128
+    """Width of the head's hidden layer."""
+    head_weight: NonNegativeFloat = 2.0
+    """Weight of the head's error; those of the autoencoders have 1."""
+    dropout: ShareBelowOne = 0.4
+    """Share of the hidden layers' outputs that a step leaves out."""
+    l2: NonNegativeFloat = 0.0
+    """Weight of the autoencoders' squared weights."""
+    row_l2: PositiveFloat = 5.0
+    """Ridge weight of a user on what the items' autoencoder makes of an item."""
+    learning_rate: PositiveFloat = 0.001
+    """Step size."""
+    batch_size: PositiveInt | None = None
+    """Ratings per step; by default a 256th of them, between 32 and 4096."""
+
+
 class RatingAutoencoderConfig(RatingNetworkConfig):
     """An autoencoder of users' or items' ratings with a k-sparse or a variational code."""
 

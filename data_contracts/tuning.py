@@ -140,6 +140,12 @@ _DEFAULT_SPACE: dict[str, Space] = {
         "l2": Range(low=0.0001, high=0.03, log=True),
         "n_factors": _FACTORS,
     },
+    "combined_autoencoder": {
+        "learning_rate": Range(low=0.0001, high=0.01, log=True),
+        "dropout": Range(low=0.0, high=0.8),
+        "head_weight": Range(low=0.5, high=8.0, log=True),
+        "row_l2": Range(low=0.5, high=50.0, log=True),
+    },
     "rating_bias": {
         "item_l2": Range(low=0.1, high=100.0, log=True),
         "user_l2": Range(low=0.1, high=100.0, log=True),

@@ -1,27 +1,21 @@
 """Two autoencoders, over items' and over users' ratings, and a head that rates a pair of codes."""
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from models.combined_model import CombinedAutoencoder, Way
 from models.dense_layer import Dense
 from models.item_codes import ItemCodes
 from models.network_fit import OnNetworkEpoch, Step, Training
 from models.network_state import NetworkState
 from models.rating_fit import RatingData, Validation, fit_ratings, rating_data
-from models.rating_model import RatingModel, cold_pairs
 from models.rating_network import Layers, RatingNetwork, observed_error
 from models.rating_network_model import RatingNetworkModel
-from models.rating_scale import RatingScale
 from models.sparse_rows import SparseBatch, SparseRows
-
-Way = Literal["item", "user", "head", "mean"]
-_PAIRS = 8192
 
 
 class Widths(NamedTuple):
@@ -32,74 +26,16 @@ class Widths(NamedTuple):
     n_head: int = 128
 
 
-@dataclass(frozen=True)
-class CombinedAutoencoder:
-    """Three ways to predict a rating, and their mean; any row is served by each of them."""
-
-    of_items: ItemCodes  # what a row makes of items' codes is solved for
-    of_users: RatingNetworkModel
-    head: tuple[Dense, Dense]
-    way: Way = "mean"
-    best_epoch: int = 0
-    consumes: ClassVar[str] = "ratings"
-
-    @property
-    def scale(self) -> RatingScale:
-        """Return what predictions are kept on."""
-        return self.of_users.scale
-
-    def predict_ratings(
-        self, R: sp.csr_array, row: Int[np.ndarray, " n_pairs"], item: Int[np.ndarray, " n_pairs"]
-    ) -> Float[np.ndarray, " n_pairs"]:
-        """Return the rating that each row would give each item, see RatingModel."""
-        match self.way:
-            case "item":
-                return self.of_items.predict_ratings(R, row, item)
-            case "user":
-                return self.of_users.predict_ratings(R, row, item)
-            case "head":
-                cold = cold_pairs(R, row, item, self.of_users.rated)
-                return self.scale.kept(self._rated(R, row, item), cold)
-            case _:
-                ways: list[RatingModel] = [self.of_items, self.of_users, self._by("head")]
-                told = [each.predict_ratings(R, row, item).astype(np.float64) for each in ways]
-                return np.mean(told, axis=0).astype(np.float32)
-
-    def _by(self, way: Way) -> "CombinedAutoencoder":
-        return CombinedAutoencoder(self.of_items, self.of_users, self.head, way, self.best_epoch)
-
-    def _rated(self, R: sp.csr_array, row: np.ndarray, item: np.ndarray) -> np.ndarray:
-        assert self.of_items.embedding is not None
-        users, first, last = self.of_users.codes(R), *self.head
-        stars = np.empty(len(row))
-        for start in range(0, len(row), _PAIRS):
-            some = slice(start, start + _PAIRS)
-            m, u = self.of_items.embedding[item[some]], users[row[some]]
-            stars[some] = last(first(np.hstack([m, u, m * u])))[:, 0]
-        return stars * self.of_users.unit
-
-
 def fit_combined_autoencoder(
-    R: sp.csr_array,
-    *,
-    n_epochs: int,
-    learning_rate: float,
-    batch_size: int,
-    seed: int,
+    R: sp.csr_array, *, n_epochs: int, learning_rate: float, batch_size: int, seed: int,
     widths: Widths = Widths(),  # noqa: B008 - a tuple
-    dropout: float = 0.4,
-    l2: float = 0.0,
-    head_weight: float = 2.0,
-    row_l2: float = 5.0,
-    way: Way = "mean",
-    patience: int | None = None,
-    interruptible: bool = True,
+    dropout: float = 0.4, l2: float = 0.0, head_weight: float = 2.0, row_l2: float = 5.0,
+    way: Way = "mean", patience: int | None = None, interruptible: bool = True,
     validation: Validation | None = None,
-    fallback: float | None = None,
-    device: str = "cpu",
-    on_epoch: OnNetworkEpoch | None = None,
+    lowest: float | None = None, highest: float | None = None, fallback: float | None = None,
+    device: str = "cpu", on_epoch: OnNetworkEpoch | None = None,
     resume: NetworkState | None = None,
-) -> CombinedAutoencoder:
+) -> CombinedAutoencoder:  # fmt: skip
     """Return both autoencoders and the head, trained together.
 
     A step takes some ratings. Each is left out of the two rows it stands in, which are the input;
@@ -111,7 +47,7 @@ def fit_combined_autoencoder(
         n_epochs: passes over the ratings.
         learning_rate: step size of RMSProp.
         batch_size: ratings per step.
-        seed: of start, order and dropout.
+        seed: of all that is drawn.
         widths: of the layers.
         dropout: share of the hidden layers' outputs that a step leaves out.
         l2: half of it times the squared weights is added to the loss.
@@ -121,6 +57,8 @@ def fit_combined_autoencoder(
         patience: epochs without a lower validation rmse before the fit stops.
         interruptible: Ctrl-C ends the training, and the best epoch so far predicts.
         validation: rows and other ratings of the same rows; by default the last epoch is best.
+        lowest: of the scale, see rating_scale; likewise highest.
+        highest: likewise.
         fallback: of users and items without ratings.
         device: torch device.
         on_epoch: see fit_network; it may raise StopIteration.
@@ -129,9 +67,9 @@ def fit_combined_autoencoder(
     Raises:
         ValueError: a rating is not positive, or as rating_scale.
     """
-    data = rating_data(R, "none", lowest=None, highest=None, fallback=fallback)
-    if data.scale.lowest <= 0:
-        raise ValueError(f"every rating must be positive, got {data.scale.lowest}")
+    data = rating_data(R, "none", lowest=lowest, highest=highest, fallback=fallback)
+    if R.data.min() <= 0:
+        raise ValueError(f"every rating must be positive, got {R.data.min()}")
     network = _Network(data, widths, dropout, l2, head_weight, row_l2, way, seed, device)
     training = Training(n_epochs, batch_size, seed, patience, interruptible=interruptible)
     state = fit_ratings(

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 
 from models.autoencoder import Autoencoder
 from models.biased_mf import BiasedMF
+from models.combined_model import CombinedAutoencoder
 from models.compressed_elsa import CompressedELSA
 from models.elsa import ELSA
 from models.elsa_content import ContentELSA
@@ -42,6 +43,7 @@ FittedModel = (
     | BiasedMF
     | ItemCodes
     | RatingNetworkModel
+    | CombinedAutoencoder
 )
 
 
@@ -52,7 +54,7 @@ def item_vectors(model: FittedModel) -> Float[np.ndarray, "n_items n_factors"] |
             return model.A
         case IALS() | BPR() | CompressedELSA() | ContentELSA() | Autoencoder() | SVAE():
             return model.vectors
-        case BiasedMF() | ItemCodes() | RatingNetworkModel():
+        case BiasedMF() | ItemCodes() | RatingNetworkModel() | CombinedAutoencoder():
             return model.vectors
         case _:
             return None
@@ -171,7 +173,7 @@ def laid_over(model: FittedModel, known: Bool[np.ndarray, " n_items"]) -> Fitted
             return replace(model, A=_padded(model.A, known), counts=_longer(model.counts, known))
         case CompressedELSA() | ContentELSA() | RatingBias():
             return model.laid_over(known)
-        case BiasedMF() | ItemCodes() | RatingNetworkModel():
+        case BiasedMF() | ItemCodes() | RatingNetworkModel() | CombinedAutoencoder():
             return model.laid_over(known)
         case IALS() | BPR():
             return replace(model, decoder=_padded(model.decoder, known))

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 
 from models.autoencoder import Autoencoder
 from models.biased_mf import BiasedMF
+from models.combined_model import CombinedAutoencoder
 from models.compressed_elsa import CompressedELSA
 from models.content_space import ContentSpace
 from models.elsa import ELSA
@@ -81,7 +82,7 @@ def arrays_of(model: FittedModel) -> ModelArrays:  # noqa: C901 - one case a for
             numbers = np.array([model.mean, model.user_l2, *model.scale])
             arrays = {"bias": model.bias, "numbers": numbers, "rated": model.rated}
             return ModelArrays("rating_bias", arrays, {})
-        case BiasedMF() | ItemCodes() | RatingNetworkModel():
+        case BiasedMF() | ItemCodes() | RatingNetworkModel() | CombinedAutoencoder():
             return ModelArrays(*rating_arrays(model))
 
 
@@ -133,7 +134,7 @@ def model_of(  # noqa: C901 - one case a form
             mean, user_l2, *scale = arrays["numbers"].tolist()
             rated = np.asarray(arrays["rated"])
             return RatingBias(arrays["bias"], mean, user_l2, RatingScale(*scale), rated)
-        case "biased_mf" | "item_codes" | "rating_network":
+        case "biased_mf" | "item_codes" | "rating_network" | "combined_autoencoder":
             return rating_model_of(form, arrays, parameters)
         case _:
             raise ValueError(f"the form of a model must be one that is known here, got {form}")

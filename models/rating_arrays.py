@@ -6,6 +6,7 @@ from typing import cast
 import numpy as np
 
 from models.biased_mf import BiasedMF
+from models.combined_model import CombinedAutoencoder, Way
 from models.dense_layer import Activation, Dense
 from models.item_codes import ItemCodes
 from models.layer_arrays import Parameter
@@ -14,7 +15,7 @@ from models.rating_offset import RatingOffset
 from models.rating_scale import RatingScale
 
 Named = dict[str, np.ndarray]
-Learnt = BiasedMF | ItemCodes | RatingNetworkModel
+Learnt = BiasedMF | ItemCodes | RatingNetworkModel | CombinedAutoencoder
 
 
 def rating_arrays(model: Learnt) -> tuple[str, Named, dict[str, Parameter]]:
@@ -34,13 +35,19 @@ def rating_arrays(model: Learnt) -> tuple[str, Named, dict[str, Parameter]]:
             return "item_codes", arrays | {"numbers": _numbers(model, model.l2)}, {}
         case RatingNetworkModel():
             arrays = _offset(model) | {"numbers": _numbers(model, model.unit)}
-            for place, layer in enumerate(model.layers):
-                arrays |= {f"layer_{place}_weights": layer.W, f"layer_{place}_bias": layer.b}
-            words = " ".join(layer.activation for layer in model.layers)
+            arrays |= _of_layers("layer", model.layers)
             told: dict[str, Parameter] = {
-                "activations": words, "code": model.code, "k_sparse": model.k_sparse or 0,
+                "activations": _words(model.layers), "code": model.code,
+                "k_sparse": model.k_sparse or 0,
             }  # fmt: skip
             return "rating_network", arrays, told
+        case CombinedAutoencoder():
+            _, of_items, _ = rating_arrays(model.of_items)
+            _, of_users, told = rating_arrays(model.of_users)
+            numbers = np.append(of_items["numbers"], model.of_users.unit)
+            arrays = of_users | of_items | _of_layers("head", model.head) | {"numbers": numbers}
+            told |= {"head_activations": _words(model.head), "way": model.way}
+            return "combined_autoencoder", arrays, told
 
 
 def rating_model_of(
@@ -51,19 +58,48 @@ def rating_model_of(
     scale, mean, rated = RatingScale(*numbers[:3]), numbers[3], np.asarray(arrays["rated"])
     if form == "biased_mf":
         return BiasedMF(arrays["factors"], arrays["item"], mean, numbers[4], scale, rated)
+    if form == "combined_autoencoder":
+        return _combined(arrays, parameters)
     offset = RatingOffset(mean, arrays["item"], numbers[4])
     if form == "item_codes":
         embedding = arrays.get("embedding")
         return ItemCodes(arrays["codes"], numbers[5], offset, scale, rated, embedding=embedding)
-    layers = tuple(
-        Dense(
-            arrays[f"layer_{place}_weights"], arrays[f"layer_{place}_bias"], cast(Activation, word)
-        )
-        for place, word in enumerate(str(parameters["activations"]).split())
-    )
+    layers = _layers_of("layer", arrays, parameters["activations"])
     return RatingNetworkModel(
         layers, offset, scale, rated, numbers[5], int(parameters["code"]),
         int(parameters["k_sparse"]) or None,
+    )  # fmt: skip
+
+
+def _combined(
+    arrays: Mapping[str, np.ndarray], parameters: Mapping[str, Parameter]
+) -> CombinedAutoencoder:
+    numbers = np.asarray(arrays["numbers"])  # those of the items' half, and the users' unit
+    of_items, of_users = ({**arrays, "numbers": np.delete(numbers, each)} for each in (6, 5))
+    items = rating_model_of("item_codes", of_items, {})
+    users = rating_model_of("rating_network", of_users, parameters)
+    assert isinstance(items, ItemCodes)
+    assert isinstance(users, RatingNetworkModel)
+    first, last = _layers_of("head", arrays, parameters["head_activations"])
+    return CombinedAutoencoder(items, users, (first, last), cast(Way, parameters["way"]))
+
+
+def _of_layers(name: str, layers: tuple[Dense, ...]) -> Named:
+    weights = {f"{name}_{place}_weights": layer.W for place, layer in enumerate(layers)}
+    return weights | {f"{name}_{place}_bias": layer.b for place, layer in enumerate(layers)}
+
+
+def _words(layers: tuple[Dense, ...]) -> str:
+    return " ".join(layer.activation for layer in layers)
+
+
+def _layers_of(name: str, arrays: Mapping[str, np.ndarray], words: Parameter) -> tuple[Dense, ...]:
+    return tuple(
+        Dense(
+            arrays[f"{name}_{place}_weights"], arrays[f"{name}_{place}_bias"],
+            cast(Activation, word),
+        )
+        for place, word in enumerate(str(words).split())
     )  # fmt: skip
 
 

@@ -20,7 +20,11 @@ from data_contracts.network_config import (
     MultVAEConfig,
     NetworkConfig,
 )
-from data_contracts.rating_config import RatingConfig, RatingNetworkConfig
+from data_contracts.rating_config import (
+    CombinedAutoencoderConfig,
+    RatingConfig,
+    RatingNetworkConfig,
+)
 from models.autoencoder import Autoencoder
 from models.cdae import fit_cdae
 from models.compressed_elsa import CompressedELSA, fit_compressed_elsa, kept_entries
@@ -65,6 +69,8 @@ def state_class(config: ModelConfig) -> type[ResumableState] | None:
         case ELSAConfig():
             return TrainingState
         case NetworkConfig() | PairConfig() | SVAEConfig() | RatingNetworkConfig():
+            return NetworkState
+        case CombinedAutoencoderConfig():
             return NetworkState
         case _:
             return None

@@ -6,12 +6,15 @@ from typing import Any
 from data_contracts.rating_config import (
     AutoRecConfig,
     BiasedMFConfig,
+    CombinedAutoencoderConfig,
     DeepRecConfig,
     RatingAutoencoderConfig,
     RatingConfig,
 )
 from models.autorec import AutoRecForm, fit_autorec
 from models.biased_mf import BiasedMF, BiasedMFState, fit_biased_mf
+from models.combined_autoencoder import Widths, fit_combined_autoencoder
+from models.combined_model import CombinedAutoencoder
 from models.deeprec import DeepRecForm, fit_deeprec
 from models.item_codes import ItemCodes
 from models.rating_autoencoder import Form, fit_rating_autoencoder
@@ -21,7 +24,7 @@ from tasks.fit_data import FitData
 
 def fit_rating_model(
     data: FitData, config: RatingConfig, how: dict[str, Any]
-) -> BiasedMF | ItemCodes | RatingNetworkModel:
+) -> BiasedMF | ItemCodes | RatingNetworkModel | CombinedAutoencoder:
     """Turn the configuration of a model of ratings into arguments.
 
     Args:
@@ -33,6 +36,10 @@ def fit_rating_model(
     if isinstance(config, BiasedMFConfig):  # computed here, and begun anew if it was killed
         del given["device"], given["resume"]
         return fit_biased_mf(data.X, **given | {"on_epoch": _without_state(how["on_epoch"])})
+    if isinstance(config, CombinedAutoencoderConfig):
+        given["batch_size"] = config.batch_size or min(max(data.X.nnz // 256, 32), 4096)
+        widths = Widths(**{name: given.pop(name) for name in Widths._fields})
+        return fit_combined_autoencoder(data.X, widths=widths, interruptible=False, **given)
     of_items = getattr(config, "based_on", "user") == "item"
     n_vectors = data.X.shape[1 if of_items else 0]
     given["batch_size"] = given["batch_size"] or usual_vectors(n_vectors)

@@ -6,6 +6,7 @@ working whatever becomes of the package.
 
 import json
 from collections.abc import Callable
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,8 @@ import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
-ROWS = 65536  # items scored at once: all in float64 would be twice the model
-BEFORE_KINDS: dict[str, Any] = {
-    "form": "elsa",
-    "parameters": {},
-}  # what a training said before it wrote it down
+ROWS = 16384  # items scored at once: all in float64 would be twice the model
+BEFORE_KINDS = '{"form": "elsa", "parameters": {}}'  # of a training that did not write it down
 Arrays = dict[str, np.ndarray]
 Scores = Callable[[np.ndarray], np.ndarray]  # of the items of a history to those of all items
 
@@ -30,8 +28,9 @@ class Recommender(PythonModel):
     def load_context(self, context: PythonModelContext) -> None:
         """Open the arrays of the model, memory-mapped, and what says how they score."""
         files = {name: Path(path) for name, path in context.artifacts.items()}
-        self.item_ids: list[str | int] = _json(files.pop("item_ids"))
-        told: dict[str, Any] = _json(files.pop("model")) if "model" in files else BEFORE_KINDS
+        self.item_ids: list[str | int] = json.loads(files.pop("item_ids").read_text("utf-8"))
+        model = files.pop("model").read_text("utf-8") if "model" in files else BEFORE_KINDS
+        told: dict[str, Any] = json.loads(model)
         arrays = {
             name: np.load(path, mmap_mode="r", allow_pickle=False) for name, path in files.items()
         }
@@ -85,8 +84,7 @@ def elsa(arrays: Arrays, _parameters: dict[str, float]) -> Scores:
     output_scale = (powers ** alpha_beta[1]).astype(np.float32)
 
     def scores(seen: np.ndarray) -> np.ndarray:
-        weighed = A[seen] * input_scale[seen, None]
-        user = weighed.sum(axis=0, dtype=np.float32)
+        user = (A[seen] * input_scale[seen, None]).sum(axis=0, dtype=np.float32)
         return _products(lambda rows: A[rows] * output_scale[rows, None], len(A), user)
 
     return scores
@@ -98,12 +96,9 @@ def elsa_content(arrays: Arrays, parameters: dict[str, float]) -> Scores:
     usual = counts[counts > 0].mean() if counts.any() else 1.0
     powers = np.where(counts > 0, counts, usual).astype(np.float64) ** parameters["beta"]
     scale = powers.astype(np.float32)
-
-    def scores(seen: np.ndarray) -> np.ndarray:
-        user = E[seen].sum(axis=0, dtype=np.float32)
-        return _products(lambda rows: D[rows] * scale[rows, None], len(D), user)
-
-    return scores
+    return lambda seen: _products(
+        lambda rows: D[rows] * scale[rows, None], len(D), E[seen].sum(axis=0, dtype=np.float32)
+    )
 
 
 def compressed_elsa(arrays: Arrays, parameters: dict[str, float]) -> Scores:
@@ -128,14 +123,8 @@ def compressed_elsa(arrays: Arrays, parameters: dict[str, float]) -> Scores:
 def item_item(arrays: Arrays, _parameters: dict[str, float]) -> Scores:
     """Score as an item-item model: the sum of the rows of its weights."""
     B = arrays["weights"]
-
-    def scores(seen: np.ndarray) -> np.ndarray:
-        total = np.zeros(B.shape[1], np.float32)
-        for item in seen:
-            total += B[item]
-        return total
-
-    return scores
+    nothing = np.zeros(B.shape[1], np.float32)
+    return lambda seen: reduce(np.add, (B[item] for item in seen), nothing)
 
 
 def sparse_item_item(arrays: Arrays, _parameters: dict[str, float]) -> Scores:
@@ -191,22 +180,12 @@ def bpr(arrays: Arrays, _parameters: dict[str, float]) -> Scores:
 
 def autoencoder(arrays: Arrays, parameters: dict[str, Any]) -> Scores:
     """Score as an autoencoder: the layers of a history of ones, the last one linear."""
-    names = parameters["activations"].split()
-    layers = [
-        (arrays[f"layer_{n}_weights"], arrays[f"layer_{n}_bias"], ACTIVATIONS[name])
-        for n, name in enumerate(names)
-    ]
-    (first, bias, activation), (last, last_bias, _) = layers[0], layers[-1]
+    (first, bias, activation), *rest = _layers(arrays, parameters)
 
     def scores(seen: np.ndarray) -> np.ndarray:
         length = np.sqrt(len(seen)) if parameters["unit_rows"] else 1.0
         h = activation(first[seen].astype(np.float64).sum(axis=0) / length + bias)
-        for weights, own_bias, own_activation in layers[1:-1]:
-            h = own_activation(h @ weights.astype(np.float64) + own_bias)
-        user = np.append(h, 1.0).astype(np.float32)
-        return _products(
-            lambda rows: np.column_stack([last[:, rows].T, last_bias[rows]]), len(last_bias), user
-        )
+        return _last_linear(rest, h)
 
     return scores
 
@@ -214,14 +193,9 @@ def autoencoder(arrays: Arrays, parameters: dict[str, Any]) -> Scores:
 def svae(arrays: Arrays, parameters: dict[str, Any]) -> Scores:
     """Score as SVAE: a GRU reads the items in their order, layers follow, the last one linear."""
     embedding, most = arrays["embedding"], int(parameters["max_length"])
-    W_in, W_state, b_in, b_state = (
-        np.asarray(arrays[f"gru_{name}"], dtype=np.float64)
-        for name in ("W_in", "W_state", "b_in", "b_state")
-    )
-    *before, (last, last_bias, _) = [
-        (arrays[f"layer_{n}_weights"], arrays[f"layer_{n}_bias"], ACTIVATIONS[name])
-        for n, name in enumerate(parameters["activations"].split())
-    ]
+    names = ("W_in", "W_state", "b_in", "b_state")
+    W_in, W_state, b_in, b_state = (arrays[f"gru_{name}"].astype(np.float64) for name in names)
+    layers = _layers(arrays, parameters)
     n, sigmoid = len(W_state), ACTIVATIONS["sigmoid"]
 
     def scores(seen: np.ndarray) -> np.ndarray:
@@ -231,14 +205,24 @@ def svae(arrays: Arrays, parameters: dict[str, Any]) -> Scores:
             gates = sigmoid(given[: 2 * n] + own[: 2 * n])
             new = np.tanh(given[2 * n :] + gates[:n] * own[2 * n :])
             h = (1.0 - gates[n:]) * new + gates[n:] * h
-        for weights, bias, activation in before:
-            h = activation(h @ weights.astype(np.float64) + bias)
-        user = np.append(h, 1.0).astype(np.float32)
-        return _products(
-            lambda rows: np.column_stack([last[:, rows].T, last_bias[rows]]), len(last_bias), user
-        )
+        return _last_linear(layers, h)
 
     return scores
+
+
+def _layers(arrays: Arrays, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+    return [
+        (arrays[f"layer_{n}_weights"], arrays[f"layer_{n}_bias"], ACTIVATIONS[name])
+        for n, name in enumerate(parameters["activations"].split())
+    ]
+
+
+def _last_linear(layers: list[tuple[Any, ...]], h: np.ndarray) -> np.ndarray:
+    for weights, bias, activation in layers[:-1]:
+        h = activation(h @ weights.astype(np.float64) + bias)
+    last, bias, _ = layers[-1]
+    user = np.append(h, 1.0).astype(np.float32)
+    return _products(lambda rows: np.column_stack([last[:, rows].T, bias[rows]]), len(bias), user)
 
 
 def popularity(arrays: Arrays, _parameters: dict[str, float]) -> Scores:
@@ -289,22 +273,59 @@ def rating_ridge(arrays: Arrays, _parameters: dict[str, float]) -> Scores:
 
 def rating_network(arrays: Arrays, parameters: dict[str, Any]) -> Scores:
     """Score by the rating that a network predicts; the history is taken as in rating_ridge."""
-    names = parameters["activations"].split()
     user_l2, unit = arrays["numbers"][4:]
 
     def scores(seen: np.ndarray) -> np.ndarray:
         left, offset = _rated_highest(arrays, seen, user_l2)
-        h = (left / np.float32(unit)).astype(np.float64)
-        for place, name in enumerate(names):
-            weights = arrays[f"layer_{place}_weights"]
-            W = (weights[seen] if place == 0 else weights).astype(np.float64)
-            h = ACTIVATIONS[name](h @ W + arrays[f"layer_{place}_bias"])
-            if place == parameters["code"]:
-                least = np.sort(h)[-(parameters["k_sparse"] or len(h))]
-                h = np.where(h >= least, h, 0.0).astype(np.float32)
+        *_, h = _outputs(arrays, parameters, seen, left / np.float32(unit))
         return (h * unit + offset + arrays["item"]).astype(np.float32)
 
     return scores
+
+
+def combined_autoencoder(arrays: Arrays, parameters: dict[str, Any]) -> Scores:
+    """Score by an autoencoder of items, one of users, a head over both codes, or their mean."""
+    numbers, way = arrays["numbers"], parameters["way"]  # those of items, and the users' unit
+    ways = {
+        "item": rating_ridge({**arrays, "numbers": numbers[:6]}, parameters),
+        "user": rating_network({**arrays, "numbers": np.delete(numbers, 5)}, parameters),
+        "head": _head(arrays, parameters),
+    }
+    if way != "mean":
+        return ways[way]
+    return lambda seen: np.asarray(
+        sum(np.clip(each(seen), *numbers[:2]) for each in ways.values()) / 3, dtype=np.float32
+    )
+
+
+def _head(arrays: Arrays, parameters: dict[str, Any]) -> Scores:
+    codes, unit = arrays["embedding"], arrays["numbers"][-1]
+    of_item, of_user, of_both = np.split(arrays["head_0_weights"].astype(np.float64), 3)
+    before, after = (ACTIVATIONS[name] for name in parameters["head_activations"].split())
+    last, last_bias = arrays["head_1_weights"].astype(np.float64)[:, 0], arrays["head_1_bias"]
+
+    def scores(seen: np.ndarray) -> np.ndarray:
+        outputs = _outputs(arrays, parameters, seen, np.ones(len(seen)))  # rated highest
+        u = outputs[parameters["code"]].astype(np.float64)
+        W, own = of_item + u[:, None] * of_both, u @ of_user + arrays["head_0_bias"]
+        return _rounded(
+            lambda rows: unit * after(before(codes[rows] @ W + own) @ last + last_bias), len(codes)
+        )
+
+    return scores
+
+
+def _outputs(arrays: Arrays, told: dict[str, Any], seen: np.ndarray, ratings: Any) -> list[Any]:
+    """What every layer makes of ratings; the code is rounded, its k largest numbers are kept."""
+    outputs, h = [], ratings.astype(np.float64)
+    for place, (weights, bias, activation) in enumerate(_layers(arrays, told)):
+        W = (weights[seen] if place == 0 else weights).astype(np.float64)
+        h = activation(h @ W + bias)
+        if place == told["code"]:
+            least = np.sort(h)[-(told["k_sparse"] or len(h))]
+            h = np.where(h >= least, h, 0.0).astype(np.float32)
+        outputs.append(h)
+    return outputs
 
 
 def _rated_highest(arrays: Arrays, seen: np.ndarray, user_l2: float) -> tuple[np.ndarray, float]:
@@ -334,27 +355,15 @@ ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "selu": _selu,
 }
 FORMS: dict[str, Callable[[Arrays, dict[str, Any]], Scores]] = {
-    "elsa": elsa,
-    "compressed_elsa": compressed_elsa,
-    "elsa_content": elsa_content,
-    "item_item": item_item,
-    "sparse_item_item": sparse_item_item,
-    "ials": ials,
-    "bpr": bpr,
-    "autoencoder": autoencoder,
-    "svae": svae,
-    "popularity": popularity,
-    "random": at_random,
-    "rating_bias": rating_bias,
-    "biased_mf": rating_ridge,
-    "item_codes": rating_ridge,
-    "rating_network": rating_network,
-}
+    "elsa": elsa, "compressed_elsa": compressed_elsa, "elsa_content": elsa_content,
+    "item_item": item_item, "sparse_item_item": sparse_item_item, "ials": ials, "bpr": bpr,
+    "autoencoder": autoencoder, "svae": svae, "popularity": popularity, "random": at_random,
+    "rating_bias": rating_bias, "biased_mf": rating_ridge, "item_codes": rating_ridge,
+    "rating_network": rating_network, "combined_autoencoder": combined_autoencoder,
+}  # fmt: skip
 
 
-def _masks(
-    form: str, arrays: Arrays, parameters: dict[str, float]
-) -> tuple[np.ndarray, np.ndarray]:
+def _masks(form: str, arrays: Arrays, told: dict[str, float]) -> tuple[np.ndarray, np.ndarray]:
     """Items that are read from a history, and items that are listed: those that somebody had.
 
     With item information also those that are known by their content, on the side that is given.
@@ -363,16 +372,20 @@ def _masks(
     if form != "elsa_content":
         return known, known
     read, listed = (np.asarray(arrays[side].any(axis=1)) for side in ("encoder", "decoder"))
-    by_content = bool(parameters["lists_by_content"])
+    by_content = bool(told["lists_by_content"])
     return (known & read, listed) if by_content else (read, known & listed)
 
 
 def _products(rows_of: Callable[[slice], np.ndarray], n_items: int, user: np.ndarray) -> np.ndarray:
     """Scores of all items as the tables have them: products in float64, rounded to float32."""
-    scores, wide = np.empty(n_items, np.float32), user.ravel().astype(np.float64)
+    wide = user.ravel().astype(np.float64)
+    return _rounded(lambda rows: rows_of(rows).astype(np.float64) @ wide, n_items)
+
+
+def _rounded(scores_of: Callable[[slice], np.ndarray], n_items: int) -> np.ndarray:
+    scores = np.empty(n_items, np.float32)
     for start in range(0, n_items, ROWS):
-        rows = slice(start, start + ROWS)
-        scores[rows] = rows_of(rows).astype(np.float64) @ wide
+        scores[start : start + ROWS] = scores_of(slice(start, start + ROWS))
     return scores
 
 
@@ -382,10 +395,6 @@ def _mixed(keys: np.ndarray) -> np.ndarray:
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return np.asarray(z ^ (z >> np.uint64(31)))
-
-
-def _json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 mlflow.models.set_model(Recommender())

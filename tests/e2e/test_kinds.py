@@ -17,7 +17,8 @@ from tasks.table_file import check_table
 from tests.tiny_night import run_night, tiny_shop
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
-LEARNT_RATINGS = {"biased_mf", "autorec", "deeprec", "rating_autoencoder"}
+AUTOENCODERS = {"rating_autoencoder", "combined_autoencoder"}
+LEARNT_RATINGS = {"biased_mf", "autorec", "deeprec"} | AUTOENCODERS
 NONLINEAR = {"multvae", "multdae", "cdae", "svae"} | LEARNT_RATINGS
 WITH_VECTORS = {"elsa", "compressed_elsa", "elsa_content", "ials", "bpr", "simple_cf"} | NONLINEAR
 WITHOUT_TASTE = {"popularity", "random", "rating_mean", "rating_bias"}
@@ -31,6 +32,7 @@ SMALL = {
     "biased_mf": {"n_factors": 8, "n_epochs": 3}, "autorec": {"n_factors": 8, "n_epochs": 3},
     "deeprec": {"hidden": (8, 12), "n_epochs": 3},
     "rating_autoencoder": {"n_hidden": 12, "n_factors": 8, "k_sparse": 4, "n_epochs": 3},
+    "combined_autoencoder": {"n_factors": 8, "n_hidden": 12, "n_head": 8, "n_epochs": 3},
 }  # fmt: skip
 LENIENT = {
     "margin": 9.0, "min_users": 2, "max_coverage_loss": 1.0, "max_popularity_rise": 99.0,

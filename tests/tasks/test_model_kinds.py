@@ -52,6 +52,7 @@ SMALL = {
     "multdae": {"n_factors": 8, "n_epochs": 3}, "cdae": {"n_factors": 8, "n_epochs": 3},
     "svae": {"n_embedding": 8, "n_state": 8, "n_hidden": 8, "n_factors": 4, "n_epochs": 2},
     "simple_cf": {"n_factors": 8, "n_epochs": 3},
+    "combined_autoencoder": {"n_factors": 8, "n_hidden": 12, "n_head": 8, "n_epochs": 3},
 }  # fmt: skip
 
 
@@ -106,6 +107,14 @@ def test_kind_goes_through_the_registry(shop, kind):
 def test_content_that_is_read_goes_through_the_registry(shop):
     """Items of the vocabulary that nobody had are read from histories, and not listed."""
     check_registry(shop, shop.of_kind("elsa_content", model={"mode": "encoder"}), "elsa_content")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["item", "user", "head"])
+def test_every_way_of_the_combined_autoencoder_goes_through_the_registry(shop, way):
+    """The mean is the default."""
+    model = SMALL["combined_autoencoder"] | {"way": way}
+    check_registry(shop, shop.of_kind("combined_autoencoder", model=model), "combined_autoencoder")
 
 
 def check_registry(shop, night, kind):
