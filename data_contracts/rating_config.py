@@ -1,4 +1,4 @@
-"""Configuration of models of ratings: factors, AutoRec, DeepRec, autoencoders of users or items."""
+"""Configuration of models of ratings: factors, AutoRec, DeepRec, autoencoders."""
 
 from typing import Annotated, ClassVar, Literal, Self
 

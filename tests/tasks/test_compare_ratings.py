@@ -83,12 +83,23 @@ def test_lists_of_models_of_ratings_are_compared_with_others(made):
     assert "rmse" not in by_name["bias"].differences
 
 
+def test_a_model_that_is_learnt_is_compared(made):
+    """Two autoencoders together, beside the mean: they learn more than it, also in lists."""
+    folder, _ = made
+    sizes = {"n_factors": 8, "n_hidden": 12, "n_head": 8, "n_epochs": 12, "learning_rate": 0.01}
+    both = Entry("both", model_file(model={"kind": "combined_autoencoder"} | sizes))
+    comparison = compared(folder, (MODELS[0], both), out=folder / "learnt")
+    by_name = {model.name: model for model in comparison.models}
+    assert by_name["both"].metrics["rmse"].mean < by_name["rating_mean"].metrics["rmse"].mean
+    assert 0.0 < by_name["both"].metrics["ndcg@100"].mean < 1.0
+
+
 def test_kinds_are_those_that_predict_ratings(made):
     """All of them, and the floor; another one is refused; a file may lack what a kind needs."""
     folder, _ = made
     how = {"trials": None, "timeout": None}
     named = entries([], ["all"], metric="rmse", **how)
-    assert {"rating_mean", "rating_bias"} <= {each.name for each in named}
+    assert {"rating_mean", "rating_bias", "combined_autoencoder"} <= {each.name for each in named}
     assert all(each.file.model.consumes == "ratings" for each in named)
     alone = entries([], ["rating_mean"], metric="mae", **how)
     assert [each.name for each in alone] == list(OF_RATINGS)

@@ -66,6 +66,21 @@ def test_a_search_looks_at_held_out_ratings_of_train(split, tmp_path):
     assert evaluate_files(split[0], others, file, tmp_path / "t.db").model == got.model
 
 
+@pytest.mark.slow
+def test_a_model_of_epochs_is_evaluated_and_searched(split, tmp_path):
+    """The combined autoencoder, stopped by held-out ratings."""
+    sizes = {"n_factors": 8, "n_hidden": 12, "n_head": 8, "n_epochs": 6, "learning_rate": 0.01}
+    file = model_file(model={"kind": "combined_autoencoder"} | sizes, tune={"n_trials": 2})
+    got = evaluate_files(*split, file, tmp_path / "s.db")
+    assert 1 <= got.best_epoch <= 6
+    mean = evaluate_files(*split, model_file(**MEAN), tmp_path / "m.db")
+    assert got.metrics["rmse"].mean < mean.metrics["rmse"].mean
+    assert got.metrics["ndcg@100"].mean > 0.0
+    found = tune_file(split[0], file, tmp_path / "t.db", mlflow_uri=None, out=None)
+    assert [trial.problem for trial in found.trials] == [None, None]
+    assert found.trials[0].value == got.validation_rmse
+
+
 def test_held_out_ratings_are_of_users_that_are_fitted(split):
     """Rows are those users' other ratings."""
     rows, file = read_train(split[0], "ratings"), model_file(**BIAS)
