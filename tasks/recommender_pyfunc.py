@@ -6,7 +6,6 @@ working whatever becomes of the package.
 
 import json
 from collections.abc import Callable
-from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +123,7 @@ def item_item(arrays: Arrays, _parameters: dict[str, float]) -> Scores:
     """Score as an item-item model: the sum of the rows of its weights."""
     B = arrays["weights"]
     nothing = np.zeros(B.shape[1], np.float32)
-    return lambda seen: reduce(np.add, (B[item] for item in seen), nothing)
+    return lambda seen: sum((B[item] for item in seen), start=nothing)
 
 
 def sparse_item_item(arrays: Arrays, _parameters: dict[str, float]) -> Scores:
