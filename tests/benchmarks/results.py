@@ -47,11 +47,12 @@ YOOCHOOSE = """YOOCHOOSE clicks, 17 days
 Sessions are users, a click counts once. Asked is the last item of every session of the last day
 that has two and more; the rest of it and all other sessions are train. Models stand as they are
 by default."""
-EPOCHS = {  # of networks over ten thousand items: hundreds, as by default, would take hours
+SMALLER = {  # networks over ten thousand items: as by default they would take hours
     "multvae": {"n_hidden": 0, "n_epochs": 15, "learning_rate": 0.003, "patience": 3},
     "multdae": {"n_epochs": 15, "learning_rate": 0.003, "patience": 3},
     "cdae": {"n_epochs": 25, "patience": 3},
     "simple_cf": {"n_epochs": 15, "patience": 3},
+    "combined_autoencoder": {"n_hidden": 32, "n_factors": 32, "n_epochs": 6, "batch_size": 256},
 }
 WORDS = ("genres", "authors", "genre_shelves", "llama31_description")  # columns of catalogues
 RATED = f"All ratings; a tenth of them, drawn by seed {SEED}, is asked."
@@ -137,20 +138,8 @@ def drawn(data: str, *, trials: int, timeout: float) -> None:
 
 
 def drawn_large(data: str, *, trials: int, timeout: float) -> None:
-    """Compare every kind that reads no moments; networks are not searched, and get few epochs."""
-    folder = OUT / data / "configs"
-    (ROOT / folder).mkdir(exist_ok=True)
-    kinds = [
-        kind for kind, of in model_kinds().items() if of.consumes == "weights" and kind != "module"
-    ]
-    configs: list[object] = []
-    for kind in kinds:
-        keys = {"kind": kind} | EPOCHS.get(kind, {})
-        text = "[model]\n" + "".join(f"{key} = {json.dumps(keys[key])}\n" for key in keys)
-        if kind not in EPOCHS:
-            text += f"\n[tune]\nn_trials = {trials}\n"
-        (ROOT / folder / f"{kind}.toml").write_text(text, encoding="utf-8")
-        configs += ["--config", folder / f"{kind}.toml"]
+    """Compare every kind that reads no moments; networks are smaller, and not searched."""
+    configs = model_files(OUT / data / "configs", "weights", trials)
     compare(
         data, f"{NAMES[data]}\n{DRAWN}", *configs, "--items", OUT / data / "items.parquet",
         "--timeout", timeout,
@@ -158,11 +147,28 @@ def drawn_large(data: str, *, trials: int, timeout: float) -> None:
 
 
 def rated(data: str, *, trials: int, timeout: float) -> None:
-    """Compare every kind that predicts ratings, each searched."""
+    """Compare every kind that predicts ratings."""
+    configs = model_files(OUT / data / "configs", "ratings", trials)
     compare(
-        data, f"{NAMES[data.removesuffix(RATINGS)]}, ratings\n{RATED}", "--kinds", "all",
-        "--metric", "rmse", "--trials", trials, "--timeout", timeout,
+        data, f"{NAMES[data.removesuffix(RATINGS)]}, ratings\n{RATED}", *configs,
+        "--metric", "rmse", "--timeout", timeout,
     )  # fmt: skip
+
+
+def model_files(folder: Path, consumes: str, trials: int) -> list[object]:
+    """Write a file for every kind; return how a comparison is told of them."""
+    (ROOT / folder).mkdir(exist_ok=True)
+    configs: list[object] = []
+    for kind, of in model_kinds().items():
+        if of.consumes != consumes or kind == "module":
+            continue
+        keys = {"kind": kind} | SMALLER.get(kind, {})
+        text = "[model]\n" + "".join(f"{key} = {json.dumps(keys[key])}\n" for key in keys)
+        if kind not in SMALLER:
+            text += f"\n[tune]\nn_trials = {trials}\n"
+        (ROOT / folder / f"{kind}.toml").write_text(text, encoding="utf-8")
+        configs += ["--config", folder / f"{kind}.toml"]
+    return configs
 
 
 def published(data: str, *, trials: int, timeout: float) -> None:
