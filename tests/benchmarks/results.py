@@ -54,6 +54,7 @@ SMALLER = {  # networks over ten thousand items: as by default they would take h
     "simple_cf": {"n_epochs": 15, "patience": 3},
     "combined_autoencoder": {"n_hidden": 32, "n_factors": 32, "n_epochs": 6, "batch_size": 256},
 }
+UNSEARCHED = {"compressed_elsa", "elsa_content", "bpr"}  # nor over many users: minutes a fit
 WORDS = ("genres", "authors", "genre_shelves", "llama31_description")  # columns of catalogues
 RATED = f"All ratings; a tenth of them, drawn by seed {SEED}, is asked."
 RATINGS = "-ratings"
@@ -138,7 +139,7 @@ def drawn(data: str, *, trials: int, timeout: float) -> None:
 
 
 def drawn_large(data: str, *, trials: int, timeout: float) -> None:
-    """Compare every kind that reads no moments; networks are smaller, and not searched."""
+    """Compare every kind that reads no moments; what takes minutes is not searched."""
     configs = model_files(OUT / data / "configs", "weights", trials)
     compare(
         data, f"{NAMES[data]}\n{DRAWN}", *configs, "--items", OUT / data / "items.parquet",
@@ -164,7 +165,7 @@ def model_files(folder: Path, consumes: str, trials: int) -> list[object]:
             continue
         keys = {"kind": kind} | SMALLER.get(kind, {})
         text = "[model]\n" + "".join(f"{key} = {json.dumps(keys[key])}\n" for key in keys)
-        if kind not in SMALLER:
+        if kind not in UNSEARCHED | SMALLER.keys():
             text += f"\n[tune]\nn_trials = {trials}\n"
         (ROOT / folder / f"{kind}.toml").write_text(text, encoding="utf-8")
         configs += ["--config", folder / f"{kind}.toml"]

@@ -94,9 +94,9 @@ def test_neighbours_in_the_shop_are_of_one_category(tmp_path):
 def test_parts_and_samples_change_little(tmp_path, monkeypatch):
     """Made in small blocks they are the same bits; found from half the items, nearly as good."""
     shop, whole = shop_vectors(tmp_path)
-    monkeypatch.setattr(content, "_BLOCK", 70)
+    monkeypatch.setattr(content, "BLOCK", 70)
     np.testing.assert_array_equal(shop_vectors(tmp_path)[1].V, whole.V)
-    monkeypatch.setattr(content, "_N_FITTED", 300)
+    monkeypatch.setattr(content, "N_FITTED", 300)
     known, likest = neighbours(shop_vectors(tmp_path)[1])
     assert len(known) == 600
     assert (shop.category[likest] == shop.category[known][:, None]).mean() > 0.5
