@@ -14,6 +14,7 @@ from tasks.lake import Night
 from tasks.query import run_query
 from tasks.registry import fetch_model
 from tasks.table_file import check_table
+from tests.small_models import SMALL
 from tests.tiny_night import run_night, tiny_shop
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -22,18 +23,6 @@ LEARNT_RATINGS = {"biased_mf", "autorec", "deeprec"} | AUTOENCODERS
 NONLINEAR = {"multvae", "multdae", "cdae", "svae"} | LEARNT_RATINGS
 WITH_VECTORS = {"elsa", "compressed_elsa", "elsa_content", "ials", "bpr", "simple_cf"} | NONLINEAR
 WITHOUT_TASTE = {"popularity", "random", "rating_mean", "rating_bias"}
-SMALL = {
-    "elsa": {"n_factors": 8, "n_epochs": 2}, "ials": {"n_factors": 8}, "bpr": {"n_factors": 8},
-    "compressed_elsa": {"n_factors": 16, "n_nonzeros": 4, "n_stages": 3, "n_epochs": 2},
-    "multvae": {"n_factors": 8, "n_hidden": 16, "n_epochs": 3},
-    "multdae": {"n_factors": 8, "n_epochs": 3}, "cdae": {"n_factors": 8, "n_epochs": 3},
-    "svae": {"n_embedding": 8, "n_state": 8, "n_hidden": 8, "n_factors": 4, "n_epochs": 2},
-    "simple_cf": {"n_factors": 8, "n_epochs": 3},
-    "biased_mf": {"n_factors": 8, "n_epochs": 3}, "autorec": {"n_factors": 8, "n_epochs": 3},
-    "deeprec": {"hidden": (8, 12), "n_epochs": 3},
-    "rating_autoencoder": {"n_hidden": 12, "n_factors": 8, "k_sparse": 4, "n_epochs": 3},
-    "combined_autoencoder": {"n_factors": 8, "n_hidden": 12, "n_head": 8, "n_epochs": 3},
-}  # fmt: skip
 LENIENT = {
     "margin": 9.0, "min_users": 2, "max_coverage_loss": 1.0, "max_popularity_rise": 99.0,
     "max_fallback_rise": 1.0, "unjudged": "promote",

@@ -39,20 +39,13 @@ from tasks.tracking import connect, tracking_uri
 from tasks.training import train_model
 from tasks.vocabulary import items_of
 from tests.e2e.test_serving import ABSENT
+from tests.small_models import SMALL
 from tests.tiny_night import tiny_shop
 
 KINDS = tuple(kind for kind in model_kinds() if kind != "module")  # has a test of its own
-SMALL = {
-    "elsa": {"n_factors": 8, "n_epochs": 2}, "ials": {"n_factors": 8, "n_epochs": 3},
-    "bpr": {"n_factors": 8, "n_epochs": 5}, "sansa": {"density": 0.2},
-    "item_knn": {"n_neighbours": 10},
+FITTED_WITH = SMALL | {
+    "sansa": {"density": 0.2}, "item_knn": {"n_neighbours": 10},
     "elsa_content": {"start": "xavier", "learning_rate": 0.05, "n_epochs": 3},
-    "compressed_elsa": {"n_factors": 16, "n_nonzeros": 4, "n_stages": 3, "n_epochs": 2},
-    "multvae": {"n_factors": 8, "n_hidden": 16, "n_epochs": 3},
-    "multdae": {"n_factors": 8, "n_epochs": 3}, "cdae": {"n_factors": 8, "n_epochs": 3},
-    "svae": {"n_embedding": 8, "n_state": 8, "n_hidden": 8, "n_factors": 4, "n_epochs": 2},
-    "simple_cf": {"n_factors": 8, "n_epochs": 3},
-    "combined_autoencoder": {"n_factors": 8, "n_hidden": 12, "n_head": 8, "n_epochs": 3},
 }  # fmt: skip
 
 
@@ -82,7 +75,7 @@ class Shop(NamedTuple):
     def of_kind(self, kind: str, **sections: dict[str, object]) -> Night:
         """The same night with another model."""
         settings = self.night.config.model_dump() | sections
-        settings["model"] = {"kind": kind} | SMALL.get(kind, {}) | sections.get("model", {})
+        settings["model"] = {"kind": kind} | FITTED_WITH.get(kind, {}) | sections.get("model", {})
         return self.night.model_copy(update={"config": NightlyConfig.model_validate(settings)})
 
 
