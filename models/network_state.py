@@ -46,10 +46,12 @@ def set_parameters(network: nn.Module, flat: np.ndarray) -> None:
 def flat_memory(optimiser: torch.optim.Optimizer) -> np.ndarray:
     """Return what an optimiser remembers of every parameter, a row for each thing."""
     parameters = _parameters(optimiser)
-    rows = [
-        _flat([optimiser.state[each][name] for each in parameters]) for name in _names(optimiser)
-    ]
-    return np.stack(rows) if rows else np.zeros((0, 0), np.float32)
+    memory = np.empty(
+        (len(_names(optimiser)), sum(each.numel() for each in parameters)), np.float32
+    )
+    for row, name in zip(memory, _names(optimiser), strict=True):
+        _flat((optimiser.state[each][name] for each in parameters), row)
+    return memory
 
 
 def set_memory(optimiser: torch.optim.Optimizer, memory: np.ndarray, step: int) -> None:
@@ -74,8 +76,10 @@ def _parameters(optimiser: torch.optim.Optimizer) -> list[Tensor]:
     return [each for group in optimiser.param_groups for each in group["params"]]
 
 
-def _flat(tensors: Iterable[Tensor]) -> np.ndarray:
-    return np.concatenate([each.detach().cpu().numpy().ravel() for each in tensors])
+def _flat(tensors: Iterable[Tensor], out: np.ndarray | None = None) -> np.ndarray:
+    """Return the numbers of tensors, one after the other, in an array that is given or new."""
+    parts = [each.detach().cpu().numpy().ravel() for each in tensors]  # views, on the CPU
+    return np.concatenate(parts, out=out)
 
 
 def _parts(like: Sequence[Tensor], flat: np.ndarray) -> list[Tensor]:
