@@ -31,7 +31,7 @@ from tasks.matrix import load_shard
 from tasks.progress import track
 from tasks.ranker import Ranker
 from tasks.rating_pairs import pairs_fingerprint
-from tasks.rating_table import RATINGS, predicting_model, write_rating_predictions
+from tasks.rating_table import RATINGS, predicts_ratings, write_rating_predictions
 from tasks.registry import fetch_model
 from tasks.retirement import retire_items, retired_mask
 from tasks.row_values import RowValues
@@ -108,8 +108,6 @@ def _materialise(
     snapshot_id = f"{night.run_date}-v{version}-{key[:8]}"  # the key covers all that shapes a table
     stamp = Stamp(night.run_date, version, snapshot_id)
     sources = gather_sources(night, matrices, stamp)
-    if night.config.rating_predictions.pairs:
-        predicting_model(sources.champion, version)  # before hours of lists
     notes = dict(_write_lists(night, matrices, sources, staging))
     rows = {path: note.rows for path, note in notes.items()}
     rows |= {path.replace("top_n", "short_lists", 1): note.short for path, note in notes.items()}
@@ -217,6 +215,13 @@ def _write_ratings(
     night: Night, matrices: MatrixManifest, sources: Sources, staging: Path
 ) -> dict[str, int]:
     if not night.config.rating_predictions.pairs:
+        return {}
+    if not predicts_ratings(sources.champion):
+        logger.warning(
+            "rating_predictions is left out: version %s, the champion, predicts no ratings; make a "
+            "model of ratings champion with 'hoarfrost promote', or leave the pairs out",
+            sources.stamp.model_version,
+        )
         return {}
 
     def write(path: Path) -> RowsNote:

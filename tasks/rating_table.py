@@ -6,7 +6,6 @@ import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
-from data_contracts.errors import ConfigError
 from data_contracts.manifests import MatrixManifest
 from data_contracts.rating_predictions import COLD_REASONS, rating_predictions_schema
 from models.rating_model import RatingModel
@@ -24,23 +23,9 @@ RATINGS = "rating_predictions/part-000.parquet"
 _BLOCK = 65_536  # pairs predicted at once
 
 
-def predicting_model(champion: Contender, version: str) -> RatingModel:
-    """Return the champion's model, one that predicts ratings.
-
-    Args:
-        champion: over tonight's items.
-        version: its version in the registry.
-
-    Raises:
-        ConfigError: it predicts none.
-    """
-    if champion.consumes != "ratings" or not isinstance(champion.model, RatingModel):
-        raise ConfigError(
-            "rating_predictions.pairs needs a champion that predicts ratings, got version "
-            f"{version}, which does not: leave the pairs out until a model of ratings is "
-            "champion, or make one champion with 'hoarfrost promote'"
-        )
-    return champion.model
+def predicts_ratings(champion: Contender) -> bool:
+    """Tell whether a champion can fill the table; one that learnt from weights cannot."""
+    return champion.consumes == "ratings" and isinstance(champion.model, RatingModel)
 
 
 def write_rating_predictions(
@@ -55,8 +40,13 @@ def write_rating_predictions(
     """Write what the model predicts for the pairs that are asked, sorted; return the rows.
 
     A rating that the user has given to the item is not told to the model.
+
+    Raises:
+        TypeError: the model predicts no ratings.
     """
-    model = predicting_model(champion, stamp.model_version)
+    model = champion.model
+    if not isinstance(model, RatingModel):
+        raise TypeError(f"the champion must predict ratings, got {type(model).__name__}")
     pairs = read_pairs(night).with_row_index("pair")
     items = pl.DataFrame({"item_id": item_ids, "item": np.arange(len(item_ids))})
     known = pairs.join(items.cast({"item_id": pairs["item_id"].dtype}), on="item_id", how="left")

@@ -85,7 +85,7 @@ def report_night(
         segments=judge.segments,
         exposure=judge.exposure,
         settings=judge.settings,
-        lineage=_lineage(promote, snapshot),
+        lineage=_lineage(night, promote, snapshot),
         log_drift=against_before.figures if against_before else {},
         log_warnings=against_before.warnings if against_before else (),
         rules=judged.outcomes if judged else (),
@@ -105,8 +105,10 @@ def write_report(night: Night, report: NightReport) -> None:
     write_text(night.folder / PAGE, page)
 
 
-def _lineage(promote: PromoteManifest, snapshot: SnapshotManifest) -> dict[str, str]:
-    return {
+def _lineage(night: Night, promote: PromoteManifest, snapshot: SnapshotManifest) -> dict[str, str]:
+    asked = night.config.rating_predictions.pairs and "rating_predictions" not in snapshot.rows
+    left_out = {"rating_predictions": "left out: the champion predicts no ratings"} if asked else {}
+    return left_out | {
         "model": promote.champion_uri,
         "kind of model": promote.champion_kind,
         "model digest": promote.champion_digest,

@@ -9,7 +9,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from data_contracts.config import NightlyConfig
-from data_contracts.errors import ConfigError
 from data_contracts.manifests import JudgeManifest
 from data_contracts.rating_predictions import rating_predictions_schema
 from tasks.forgetting import forget_people
@@ -99,7 +98,7 @@ def test_people_who_are_forgotten_are_in_no_table_again(made, tmp_path):
 
 
 def test_champion_of_weights_and_challenger_of_ratings_meet(made, tmp_path):
-    """Both are judged on the same users; without a rating champion the table is refused."""
+    """Both are judged on the same users; the lists come without the table of ratings."""
     night, _ = made
     lake = tmp_path / "lake"
     shutil.copytree(night.lake, lake, symlinks=True, ignore=shutil.ignore_patterns("snapshots"))
@@ -110,8 +109,12 @@ def test_champion_of_weights_and_challenger_of_ratings_meet(made, tmp_path):
     assert fetch_model(ease.config, report.champion_version).kind == "ease"
     assert "ndcg@100" in report.gain_over_champion
     held = night_of(night, lake, RATED, after=2, **pairs)
-    with pytest.raises(ConfigError, match=r"rating_predictions\.pairs needs a champion that"):
-        run_night(held)
+    report = run_night(held)
+    assert fetch_model(held.config, report.champion_version).kind == "ease"
+    assert report.table_rows["top_n"] > 0
+    assert "rating_predictions" not in report.table_rows
+    assert "left out" in report.lineage["rating_predictions"]
+    assert not (lake / "latest" / "rating_predictions").exists()
     judged = read_manifest(held.step("judge"), JudgeManifest)
     assert judged.metrics["champion"]["ndcg@100"].n_users == judged.n_users > 50
     assert "ndcg@100" in judged.gain_over_champion

@@ -17,7 +17,7 @@ from tasks.ingest import ingest
 from tasks.matrix import build_matrices
 from tasks.rating_check import violations_of
 from tasks.rating_pairs import read_pairs
-from tasks.rating_table import write_rating_predictions
+from tasks.rating_table import predicts_ratings, write_rating_predictions
 from tasks.row_values import RowValues
 from tasks.stamp import Stamp
 from tasks.table_file import check_table
@@ -100,11 +100,15 @@ def test_a_rating_that_was_given_is_not_told_to_the_model(tmp_path):
     assert table["reason"].to_list() == [None, None, "cold_user"]
 
 
-def test_a_champion_that_predicts_no_ratings_is_refused(tmp_path):
-    """The sentence names the key and the version."""
+def test_only_a_model_of_ratings_fills_the_table(tmp_path):
+    """Others are told apart before, and refused if they come all the same."""
     popular = from_model(Popularity(np.ones(3)), np.ones(3, np.int64), n_items=4)
-    with pytest.raises(ConfigError, match=r"rating_predictions\.pairs needs .* version 7, which"):
+    assert not predicts_ratings(popular)
+    with pytest.raises(TypeError, match="must predict ratings, got Popularity"):
         predicted(tmp_path, [("ann", "tea")], contender=popular)
+    _, model, *_ = predicted(tmp_path, [("ann", "tea")])
+    counts = np.ones(3, np.int64)
+    assert predicts_ratings(from_model(model, counts, n_items=4, consumes="ratings"))
 
 
 def test_no_pair_is_no_row(tmp_path):
