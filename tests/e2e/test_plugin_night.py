@@ -60,7 +60,8 @@ def test_whole_night_with_a_plugin(tmp_path, migrated_mlflow):
     assert vectors.shape[1] == 8
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, rtol=1e-5)
     version = by_model["model_version"][0]
-    mlflow.set_tracking_uri(f"sqlite:///{lake / 'mlflow' / 'mlflow.db'}")
+    for set_uri in (mlflow.set_tracking_uri, mlflow.set_registry_uri):  # a test before set others
+        set_uri(f"sqlite:///{lake / 'mlflow' / 'mlflow.db'}")
     model = mlflow.pyfunc.load_model(f"models:/hoarfrost/{version}")
     history = tables["item_embeddings"]["item_id"][:3].to_list()
     (answer,) = model.predict(pd.DataFrame({"item_ids": [history]}), params={"n": 5})
