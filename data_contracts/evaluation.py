@@ -4,8 +4,6 @@ from typing import Any
 
 from data_contracts.frozen import Frozen
 
-ERRORS = ("rmse", "mae")  # of predicted ratings: the smallest is best
-
 
 class Figure(Frozen):
     """A mean and its standard error."""

@@ -25,46 +25,43 @@ class NetworkConfig(KindConfig):
     """Epochs without a better validation nDCG@100 before training stops."""
 
 
-class MultVAEConfig(NetworkConfig):
+class MultConfig(NetworkConfig):
+    """What the two of Liang et al. have in common."""
+
+    n_factors: PositiveInt = 200
+    """Width of the code."""
+    learning_rate: PositiveFloat = 0.001
+    """Step size of Adam."""
+    likelihood: Likelihood = "multinomial"
+    """Of a user's items."""
+    weight: PositiveFloat = 10.0
+    """Of an item that a user had against one not had; for the likelihood "gaussian"."""
+
+
+class MultVAEConfig(MultConfig):
     """MultVAE (Liang et al., WWW 2018), a variational autoencoder with a multinomial likelihood."""
 
     kind: Literal["multvae"] = "multvae"
     """Which model."""
-    n_factors: PositiveInt = 200
-    """Width of the code."""
     n_hidden: NonNegativeInt = 600
     """Width of the layers on both sides of the code; 0 for none."""
     cap: PositiveShare = 0.2
     """Largest weight of the divergence, which grows with every step."""
     anneal_steps: PositiveInt | None = None
     """Steps in which it would grow to 1; by default 200,000, or so that the cap is met in time."""
-    learning_rate: PositiveFloat = 0.001
-    """Step size of Adam."""
     l2: NonNegativeFloat = 0.0
     """Ridge weight, against the losses of a batch."""
-    likelihood: Likelihood = "multinomial"
-    """Of a user's items."""
-    weight: PositiveFloat = 10.0
-    """Of an item that a user had against one not had; for the likelihood "gaussian"."""
 
 
-class MultDAEConfig(NetworkConfig):
+class MultDAEConfig(MultConfig):
     """MultDAE (Liang et al., WWW 2018), a denoising autoencoder with a multinomial likelihood."""
 
     kind: Literal["multdae"] = "multdae"
     """Which model."""
-    n_factors: PositiveInt = 200
-    """Width of the code."""
     n_hidden: NonNegativeInt = 0
     """Width of the layers on both sides of the code; 0 for none."""
-    learning_rate: PositiveFloat = 0.001
-    """Step size of Adam."""
     l2: NonNegativeFloat = 0.01
     """Ridge weight, against the losses of a batch."""
-    likelihood: Likelihood = "multinomial"
-    """Of a user's items."""
-    weight: PositiveFloat = 10.0
-    """Of an item that a user had against one not had; for the likelihood "gaussian"."""
 
 
 class CDAEConfig(NetworkConfig):

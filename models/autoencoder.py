@@ -1,6 +1,5 @@
 """A fitted autoencoder over the rows of X: numpy alone, ranked as a factor model."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar
@@ -11,6 +10,8 @@ from jaxtyping import Bool, Float
 
 from models.content import unit_or_zero
 from models.dense_layer import Dense
+from models.item_rows import over_items
+from models.row_value import with_values
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Autoencoder:
 
     def encode(self, X: sp.csr_array) -> Float[np.ndarray, "batch n_factors"]:
         """Return the output of the last layer but one and a 1, float32."""
-        rows = X if self.known is None else _entries(X, self.known[X.indices])
+        rows = X if self.known is None else with_values(X, X.data, self.known[X.indices])
         h: np.ndarray | sp.csr_array = prepared(rows, unit_rows=self.unit_rows, binary=self.binary)
         for layer in self.layers[:-1]:
             h = layer(h)
@@ -54,15 +55,11 @@ class Autoencoder:
         """Return what the last layer knows of each item, unit rows, without the bias."""
         return unit_or_zero(np.ascontiguousarray(self.layers[-1].W.T))
 
-    def over(self, known: Bool[np.ndarray, " n_items"]) -> "Autoencoder":
+    def laid_over(self, known: Bool[np.ndarray, " n_items"]) -> "Autoencoder":
         """Return the model over at least as many items; unknown ones add nothing, and score 0."""
-        first, last = self.layers[0], self.layers[-1]
-        wide = first._replace(W=_padded(first.W, known))
-        narrow = last._replace(
-            W=_padded(last.W.T, known).T, b=_padded(last.b[:, None], known)[:, 0]
-        )
-        middle: Sequence[Dense] = self.layers[1:-1]
-        return replace(self, layers=(wide, *middle, narrow), known=known)
+        first, *middle, last = self.layers
+        wide = first._replace(W=over_items(first.W, known))
+        return replace(self, layers=(wide, *middle, last.laid_over(known)), known=known)
 
 
 def prepared(X: sp.csr_array, *, unit_rows: bool, binary: bool) -> sp.csr_array:
@@ -75,15 +72,3 @@ def prepared(X: sp.csr_array, *, unit_rows: bool, binary: bool) -> sp.csr_array:
     squares = np.bincount(row, weights=np.square(data, dtype=np.float64), minlength=X.shape[0])
     length = np.sqrt(np.where(squares > 0.0, squares, 1.0))
     return sp.csr_array((data / length[row], X.indices, X.indptr), shape=X.shape)
-
-
-def _entries(X: sp.csr_array, kept: Bool[np.ndarray, " nnz"]) -> sp.csr_array:
-    row = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))[kept]
-    indptr = np.append(0, np.cumsum(np.bincount(row, minlength=X.shape[0])))
-    return sp.csr_array((X.data[kept], X.indices[kept], indptr), shape=X.shape)
-
-
-def _padded(M: np.ndarray, known: np.ndarray) -> np.ndarray:
-    wide = np.zeros((len(known), M.shape[1]), dtype=np.float32)
-    wide[: len(M)] = M * known[: len(M), None]
-    return wide

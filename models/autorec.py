@@ -9,10 +9,11 @@ from torch import Tensor
 
 from models.dense_layer import Activation
 from models.item_codes import ItemCodes
-from models.network_fit import OnNetworkEpoch, Step, Training
+from models.item_rows import by_item
+from models.network_fit import OnNetworkEpoch, Step, TrainedNetwork, Training
 from models.network_state import NetworkState
 from models.rating_fit import Optimiser, RatingData, Validation, fit_ratings, rating_data
-from models.rating_network import Layers, RatingNetwork, observed_error
+from models.rating_network import Layers, RatingNetwork, check_output, observed_error
 from models.rating_network_model import RatingNetworkModel
 from models.rating_offset import Centre
 from models.sparse_rows import SparseRows
@@ -86,7 +87,7 @@ def fit_autorec(
     return network.fitted(state.best_epoch)
 
 
-class _UserNetwork(RatingNetwork):
+class _UserNetwork(RatingNetwork, TrainedNetwork):
     def __init__(self, data: RatingData, layers: Layers, l2: float, seed: int, device: str) -> None:
         vectors = self._vectors(data)
         super().__init__(int(vectors.shape[1]), layers, seed=seed)
@@ -128,16 +129,10 @@ class _ItemNetwork(_UserNetwork):
 
     @staticmethod
     def _vectors(data: RatingData) -> sp.csr_array:
-        vectors = sp.csr_array(data.left.T)
-        vectors.sort_indices()
-        return vectors
+        return by_item(data.left)
 
 
 def _check(form: AutoRecForm) -> None:
     if form.l2 <= 0:
         raise ValueError(f"l2 must be positive, got {form.l2}")
-    if form.based_on == "item" and form.output_activation != "identity":
-        raise ValueError(
-            "an item-based AutoRec must have the output activation identity, as the weights of a "
-            f"row are solved for, got {form.output_activation}"
-        )
+    check_output(form.based_on, form.output_activation)

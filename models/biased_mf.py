@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from jaxtyping import Bool, Float, Int
 
 from models.content import unit_or_zero
+from models.item_rows import by_item, over_items
 from models.rating_model import cold_pairs, pair_products, rating_figures
 from models.rating_scale import RatingScale, rated_columns, rating_scale
 from models.ridge_kernel import ridge_rows
@@ -57,12 +58,10 @@ class BiasedMF:
 
     def laid_over(self, known: Bool[np.ndarray, " n_items"]) -> "BiasedMF":
         """Return the model over at least as many items; others have no factors and no rating."""
-        n = len(self.bias)
-        factors = np.zeros((len(known), self._rank), np.float32)
-        bias, rated = np.zeros(len(known), np.float32), np.zeros(len(known), bool)
-        factors[:n], bias[:n] = self.factors * known[:n, None], self.bias * known[:n]
-        rated[:n] = self.rated & known[:n]
-        return replace(self, factors=factors, bias=bias, rated=rated)
+        return replace(
+            self, factors=over_items(self.factors, known), bias=over_items(self.bias, known),
+            rated=over_items(self.rated, known),
+        )  # fmt: skip
 
     @property
     def _rank(self) -> int:
@@ -119,8 +118,7 @@ def fit_biased_mf(
     if l2 <= 0:
         raise ValueError(f"l2 must be positive, got {l2}")
     scale = rating_scale(R, lowest=lowest, highest=highest, fallback=fallback)
-    columns = sp.csr_array(R.T)
-    columns.sort_indices()
+    columns = by_item(R)
     validate = rating_figures(validation)
     state = resume or _start(R, scale, n_factors, l2, seed)
     while state.epoch < n_epochs and not _is_stale(state, patience):

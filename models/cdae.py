@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from models.autoencoder import Autoencoder, prepared
 from models.cdae_network import CDAENetwork, CDAEShape
 from models.dense_layer import activated
+from models.network_check import check_network
 from models.network_fit import (
     OnNetworkEpoch,
     Training,
@@ -115,37 +116,18 @@ def fit_cdae(
         resume: a state that on_epoch was given, where to go on.
 
     Raises:
-        ValueError: X has no entries, or a number is out of its bounds.
+        ValueError: as check_network.
         ArithmeticError: the loss is not finite.
     """
-    _refuse(X, n_factors, dropout, learning_rate, l2, n_negatives)
+    check_network(X, n_factors, dropout=dropout, learning_rate=learning_rate, l2=l2,
+                  n_negatives=n_negatives)  # fmt: skip
     shape = CDAEShape(n_factors, *_LAYERS[variant], dropout, n_negatives, l2, tied, user_vectors)
     network = CDAENetwork(X, shape, seed=seed, device=device)
-    known = np.bincount(X.indices, minlength=X.shape[1]) > 0
-    training = Training(n_epochs, batch_size, seed, patience)
     with torch.sparse.check_sparse_tensor_invariants(enable=False):  # slopes of users' vectors
         state = fit_network(
-            network, np.flatnonzero(np.diff(X.indptr)), training,
+            network, np.flatnonzero(np.diff(X.indptr)),
+            Training(n_epochs, batch_size, seed, patience),
             torch.optim.Adagrad(network.groups(), lr=learning_rate, eps=ADAGRAD_BETA),
-            validate=ranking_figures(validation, known=known), on_epoch=on_epoch, resume=resume,
+            validate=ranking_figures(validation, X), on_epoch=on_epoch, resume=resume,
         )  # fmt: skip
     return CDAE(network.fitted(state.best_epoch), network.user_vectors())
-
-
-def _refuse(
-    X: sp.csr_array, n_factors: int, dropout: float, learning_rate: float, l2: float,
-    n_negatives: int,
-) -> None:  # fmt: skip
-    if X.nnz == 0:
-        raise ValueError(f"X must have entries, got none in {X.shape[0]} rows")
-    if not 0.0 <= dropout < 1.0:
-        raise ValueError(f"dropout must be in [0, 1), got {dropout}")
-    if n_factors < 1 or n_negatives < 0:
-        raise ValueError(
-            f"n_factors must be positive and n_negatives not negative, got {n_factors} and "
-            f"{n_negatives}"
-        )
-    if learning_rate <= 0.0 or l2 < 0.0:
-        raise ValueError(
-            f"learning_rate must be positive and l2 not negative, got {learning_rate} and {l2}"
-        )

@@ -11,7 +11,7 @@ from torch.nn import functional
 from models.autoencoder import Autoencoder, prepared
 from models.dense_layer import Dense
 from models.negative_sample import unobserved_items
-from models.network_fit import Step
+from models.network_fit import Step, TrainedNetwork
 from models.sparse_rows import SparseRows
 
 
@@ -28,7 +28,7 @@ class CDAEShape(NamedTuple):
     user_vectors: bool
 
 
-class CDAENetwork(nn.Module):
+class CDAENetwork(TrainedNetwork):
     """One layer to a code, to which a user's vector is added, and one layer to the items."""
 
     def __init__(self, X: sp.csr_array, shape: CDAEShape, *, seed: int, device: str) -> None:

@@ -10,10 +10,17 @@ from torch import Tensor, nn
 from models.combined_model import CombinedAutoencoder, Way
 from models.dense_layer import Dense
 from models.item_codes import ItemCodes
-from models.network_fit import OnNetworkEpoch, Step, Training
+from models.item_rows import by_item
+from models.network_fit import OnNetworkEpoch, Step, TrainedNetwork, Training
 from models.network_state import NetworkState
 from models.rating_fit import RatingData, Validation, fit_ratings, rating_data
-from models.rating_network import Layers, RatingNetwork, observed_error
+from models.rating_network import (
+    Layers,
+    RatingNetwork,
+    array_of,
+    observed_error,
+    root_mean_square,
+)
 from models.rating_network_model import RatingNetworkModel
 from models.sparse_rows import SparseBatch, SparseRows
 
@@ -79,7 +86,7 @@ def fit_combined_autoencoder(
     return network.fitted(state.best_epoch)
 
 
-class _Network(nn.Module):
+class _Network(TrainedNetwork):
     def __init__(
         self, data: RatingData, widths: Widths, dropout: float, l2: float, head_weight: float,
         row_l2: float, way: Way, seed: int, device: str,
@@ -88,8 +95,7 @@ class _Network(nn.Module):
         self._data, self._l2, self._head_weight = data, l2, head_weight
         self._row_l2, self._way, self._unit = row_l2, way, data.scale.highest
         R = data.left * np.float32(1.0 / self._unit)
-        columns = sp.csr_array(R.T)
-        columns.sort_indices()
+        columns = by_item(R)
         d, hidden = widths.n_factors, widths.n_hidden
         noise = (dropout,) * 3
         self.items = RatingNetwork(
@@ -119,9 +125,9 @@ class _Network(nn.Module):
         m = self.items.encoded(_without(of_item, user), step.noise)
         stars = self._rated(m, u)[:, 0]
         errors = (
-            self._head_weight * _rmse(stars - self._rating[torch.from_numpy(rows)])
-            + _rmse(observed_error(self.users.decoded(u, step.noise), of_user))
-            + _rmse(observed_error(self.items.decoded(m, step.noise), of_item))
+            self._head_weight * root_mean_square(stars - self._rating[torch.from_numpy(rows)])
+            + root_mean_square(observed_error(self.users.decoded(u, step.noise), of_user))
+            + root_mean_square(observed_error(self.items.decoded(m, step.noise), of_item))
         )
         weights = self.users.squared_weights() + self.items.squared_weights()
         return self._unit * errors + 0.5 * self._l2 * weights
@@ -135,8 +141,8 @@ class _Network(nn.Module):
             self.users.dense_layers(), offset, scale, rated, unit=self._unit, code=1
         )
         head = (
-            Dense(_array(self.first), _array(self.first_bias), "relu"),
-            Dense(_array(self.last), _array(self.last_bias), "sigmoid"),
+            Dense(array_of(self.first), array_of(self.first_bias), "relu"),
+            Dense(array_of(self.last), array_of(self.last_bias), "sigmoid"),
         )
         return CombinedAutoencoder(of_items, of_users, head, self._way, best_epoch)
 
@@ -159,11 +165,3 @@ def _without(rows: SparseBatch, asked: np.ndarray) -> SparseBatch:
     """Return the rows, each without its entry in one column."""
     column = torch.from_numpy(asked).to(rows.column.device)[rows.row]
     return rows._replace(value=torch.where(rows.column == column, 0.0, rows.value))
-
-
-def _rmse(error: Tensor) -> Tensor:
-    return (error.square().mean() + 1e-12).sqrt()
-
-
-def _array(values: Tensor) -> np.ndarray:
-    return np.ascontiguousarray(values.detach().cpu().numpy())

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from torch import Tensor
 
 from models.dense_layer import Activation
-from models.network_fit import OnNetworkEpoch, Step, Training
+from models.network_fit import OnNetworkEpoch, Step, TrainedNetwork, Training
 from models.network_state import NetworkState
 from models.rating_fit import Optimiser, RatingData, Validation, fit_ratings, rating_data
 from models.rating_network import Layers, RatingNetwork, observed_error
@@ -91,7 +91,7 @@ def fit_deeprec(
     return network.fitted(state.best_epoch)
 
 
-class _DeepRec(RatingNetwork):
+class _DeepRec(RatingNetwork, TrainedNetwork):
     def __init__(
         self, data: RatingData, layers: Layers, n_refeeds: int, l2: float, seed: int, device: str
     ) -> None:

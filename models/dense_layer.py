@@ -4,8 +4,10 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.special import expit
+
+from models.item_rows import over_items
 
 Activation = Literal["identity", "tanh", "sigmoid", "relu", "selu"]
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
@@ -22,6 +24,11 @@ class Dense(NamedTuple):
         """Return the layer's output, float64: rounded once, rows do not depend on their batch."""
         wide = h.astype(np.float64) @ self.W.astype(np.float64) + self.b
         return activated(np.asarray(wide), self.activation)
+
+    def laid_over(self, known: Bool[np.ndarray, " n_items"]) -> "Dense":
+        """Return the layer with an output for each of more items, 0 for unknown ones."""
+        W = np.ascontiguousarray(over_items(self.W.T, known).T)
+        return self._replace(W=W, b=over_items(self.b, known))
 
 
 def activated(

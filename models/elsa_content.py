@@ -15,6 +15,7 @@ from models.elsa_content_engine import ContentEngine, Start
 from models.elsa_content_gradient import Mode, Output
 from models.elsa_content_split import ItemQuestion
 from models.elsa_torch import DeviceRows
+from models.item_rows import over_items
 from models.metric import evaluate
 from models.tempering import popularity_power
 
@@ -99,7 +100,7 @@ class ContentELSA:
         """
         n_more = (0, len(known) - len(self.E))
         learnt = self.E if self.mode == "decoder" else self.D
-        own = np.pad(learnt * known[: len(learnt), None], (n_more, (0, 0)))
+        own = over_items(learnt, known)
         content = np.pad(self.D if self.mode == "decoder" else self.E, (n_more, (0, 0)))
         E, D = (own, content) if self.mode == "decoder" else (content, own)
         counts = None if self.counts is None else np.pad(self.counts, n_more)

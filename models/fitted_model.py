@@ -19,6 +19,7 @@ from models.factor_reason import explain_factors
 from models.item_codes import ItemCodes
 from models.item_item import LEAST, ItemItem, SparseItemItem, rank_similar
 from models.item_item_reason import explain_item_item
+from models.item_rows import over_items
 from models.popularity import Popularity
 from models.random_model import RandomModel
 from models.ranking import Block, rank_items
@@ -170,27 +171,19 @@ def laid_over(model: FittedModel, known: Bool[np.ndarray, " n_items"]) -> Fitted
     """
     match model:
         case ELSA():
-            return replace(model, A=_padded(model.A, known), counts=_longer(model.counts, known))
-        case CompressedELSA() | ContentELSA() | RatingBias():
+            return replace(model, A=over_items(model.A, known), counts=_longer(model.counts, known))
+        case CompressedELSA() | ContentELSA() | Autoencoder() | SVAE() | RatingBias():
             return model.laid_over(known)
         case BiasedMF() | ItemCodes() | RatingNetworkModel() | CombinedAutoencoder():
             return model.laid_over(known)
         case IALS() | BPR():
-            return replace(model, decoder=_padded(model.decoder, known))
-        case Autoencoder() | SVAE():
-            return model.over(known)
+            return replace(model, decoder=over_items(model.decoder, known))
         case Popularity():
             return Popularity(_longer(model.counts, known))
         case RandomModel():
             return replace(model, n_items=len(known), known=known)
         case _:
             return model
-
-
-def _padded(A: np.ndarray, known: np.ndarray) -> np.ndarray:
-    factors = np.zeros((len(known), A.shape[1]), dtype=np.float32)
-    factors[: len(A)] = A * known[: len(A), None]
-    return factors
 
 
 def _longer(counts: np.ndarray | None, known: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from jaxtyping import Bool, Float, Int
 
 from models.content import unit_or_zero
+from models.item_rows import over_items
 from models.rating_model import cold_pairs, pair_products
 from models.rating_offset import RatingOffset
 from models.rating_scale import RatingScale
@@ -61,20 +62,12 @@ class ItemCodes:
 
     def laid_over(self, known: Bool[np.ndarray, " n_items"]) -> "ItemCodes":
         """Return the model over at least as many items; others have no code and no rating."""
-        rated = np.zeros(len(known), bool)
-        rated[: len(self.rated)] = self.rated & known[: len(self.rated)]
-        embedding = None if self.embedding is None else _longer(self.embedding, known)
+        embedding = None if self.embedding is None else over_items(self.embedding, known)
         return replace(
-            self, codes=_longer(self.codes, known), rated=rated, embedding=embedding,
-            offset=self.offset.over(known),
+            self, codes=over_items(self.codes, known), rated=over_items(self.rated, known),
+            embedding=embedding, offset=self.offset.laid_over(known),
         )  # fmt: skip
 
     @cached_property
     def _features(self) -> np.ndarray:
         return np.column_stack([self.codes, np.ones(len(self.codes), np.float32)])
-
-
-def _longer(M: np.ndarray, known: np.ndarray) -> np.ndarray:
-    longer = np.zeros((len(known), M.shape[1]), dtype=np.float32)
-    longer[: len(M)] = M * known[: len(M), None]
-    return longer

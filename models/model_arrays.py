@@ -21,7 +21,7 @@ from models.factor_baseline import BPR, IALS
 from models.fitted_model import FittedModel
 from models.item_codes import ItemCodes
 from models.item_item import ItemItem, SparseItemItem
-from models.layer_arrays import Parameter, autoencoder_of, layer_arrays
+from models.layer_arrays import Parameter, autoencoder_arrays, autoencoder_of
 from models.popularity import Popularity
 from models.random_model import RandomModel
 from models.rating_arrays import rating_arrays, rating_model_of
@@ -71,7 +71,7 @@ def arrays_of(model: FittedModel) -> ModelArrays:  # noqa: C901 - one case a for
             arrays = {"factors": model.decoder, "projection": model.projection}
             return ModelArrays("bpr", arrays, {})
         case Autoencoder():
-            return ModelArrays("autoencoder", *layer_arrays(model))
+            return ModelArrays("autoencoder", *autoencoder_arrays(model))
         case SVAE():
             return ModelArrays("svae", *svae_arrays(model))
         case Popularity():

@@ -9,6 +9,7 @@ import torch
 from models.autoencoder import Autoencoder
 from models.likelihood import Likelihood
 from models.multvae_network import Annealing, MultNetwork, MultShape
+from models.network_check import check_network
 from models.network_fit import (
     OnNetworkEpoch,
     Training,
@@ -130,8 +131,10 @@ def fit_mult(
     resume: NetworkState | None,
 ) -> Autoencoder:
     """Return MultVAE or MultDAE of a shape; see fit_multvae."""
-    _refuse(X, shape, learning_rate, l2)
-    known = np.bincount(X.indices, minlength=X.shape[1]) > 0
+    check_network(
+        X, shape.n_factors, dropout=shape.dropout, learning_rate=learning_rate, l2=l2,
+        n_hidden=shape.n_hidden,
+    )  # fmt: skip
     network = MultNetwork(
         X, shape, annealing, batch_size=training.batch_size, seed=training.seed, device=device
     )
@@ -142,22 +145,6 @@ def fit_mult(
     state = fit_network(
         network, np.flatnonzero(np.diff(X.indptr)), training,
         torch.optim.Adam(decayed, lr=learning_rate, fused=True),
-        validate=ranking_figures(validation, known=known), on_epoch=on_epoch, resume=resume,
+        validate=ranking_figures(validation, X), on_epoch=on_epoch, resume=resume,
     )  # fmt: skip
     return replace(network.fitted(), best_epoch=state.best_epoch)
-
-
-def _refuse(X: sp.csr_array, shape: MultShape, learning_rate: float, l2: float) -> None:
-    if X.nnz == 0:
-        raise ValueError(f"X must have entries, got none in {X.shape[0]} rows")
-    if not 0.0 <= shape.dropout < 1.0:
-        raise ValueError(f"dropout must be in [0, 1), got {shape.dropout}")
-    if shape.n_factors < 1 or shape.n_hidden < 0:
-        raise ValueError(
-            f"n_factors must be positive and n_hidden not negative, got {shape.n_factors} and "
-            f"{shape.n_hidden}"
-        )
-    if learning_rate <= 0.0 or l2 < 0.0:
-        raise ValueError(
-            f"learning_rate must be positive and l2 not negative, got {learning_rate} and {l2}"
-        )

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from models.autoencoder import Autoencoder, prepared
 from models.dense_layer import Dense
 from models.likelihood import Entries, Likelihood, negative_log_likelihood
-from models.network_fit import Step
+from models.network_fit import Step, TrainedNetwork
 from models.sparse_rows import SparseRows
 
 BIAS_SPREAD = 0.001
@@ -40,7 +40,7 @@ class Annealing(NamedTuple):
         return min(self.cap, n_updates / self.n_steps)
 
 
-class MultNetwork(nn.Module):
+class MultNetwork(TrainedNetwork):
     """Unit rows, dropout, tanh layers, a code, tanh layers and one output per item."""
 
     def __init__(

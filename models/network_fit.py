@@ -1,9 +1,8 @@
 """Minibatch training of any network over the rows of X: order, early stopping, going on."""
 
 import logging
-from collections.abc import Callable, Iterable
-from dataclasses import replace
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -15,15 +14,16 @@ from models.network_state import (
     NetworkState,
     flat_memory,
     flat_parameters,
+    fresh_state,
     set_memory,
     set_parameters,
 )
+from models.rating_metric import goodness
 
 logger = logging.getLogger(__name__)
 OnNetworkEpoch = Callable[[int, dict[str, float], NetworkState], None]
 Validation = tuple[sp.csr_array, sp.csr_array]
 Arrange = Callable[[np.random.Generator, np.ndarray], np.ndarray]
-_ERRORS = ("rmse", "mae")  # figures of which less is better
 
 
 class Step(NamedTuple):
@@ -34,17 +34,20 @@ class Step(NamedTuple):
     noise: torch.Generator  # on the device of the network
 
 
-class TrainedNetwork(Protocol):
+class TrainedNetwork(nn.Module):
     """What fit_network trains: a torch module that computes the loss of some rows."""
 
     def loss(self, rows: np.ndarray, step: Step) -> Tensor:
         """Return the loss of the rows named, a number."""
+        raise NotImplementedError
 
-    # Instead of loss, a network may have losses(rows, step), which yields them one after the
-    # other; the optimiser steps after each.
+    def losses(self, rows: np.ndarray, step: Step) -> Iterator[Tensor]:
+        """Yield one loss after the other; the optimiser steps after each."""
+        yield self.loss(rows, step)
 
     def fitted(self) -> Any:
         """Return the fitted model of the parameters as they are, in numpy, without copying X."""
+        raise NotImplementedError
 
 
 class Training(NamedTuple):
@@ -61,7 +64,7 @@ class Training(NamedTuple):
 
 
 def fit_network(
-    network: Any,
+    network: TrainedNetwork,
     rows: np.ndarray,
     training: Training,
     optimiser: torch.optim.Optimizer,
@@ -75,7 +78,7 @@ def fit_network(
     """Train a network in place; afterwards it holds the parameters of the best epoch.
 
     Args:
-        network: a TrainedNetwork, on its device.
+        network: on its device.
         rows: the rows that teach, each visited once an epoch in an order of the seed.
         training: epochs, rows per step, seed, patience.
         optimiser: over the parameters of the network.
@@ -107,7 +110,7 @@ def fit_network(
 
 
 def _train(
-    network: Any,
+    network: TrainedNetwork,
     rows: np.ndarray,
     training: Training,
     optimiser: torch.optim.Optimizer,
@@ -119,7 +122,7 @@ def _train(
 ) -> None:
     """Run the epochs; the state after the last whole one is in ``kept``, whatever is raised."""
     most, rates = training.batch_size, [group["lr"] for group in optimiser.param_groups]
-    while kept[0].epoch < training.n_epochs and not _is_stale(kept[0], training.patience):
+    while kept[0].epoch < training.n_epochs and not kept[0].is_stale(training.patience):
         epoch = kept[0].epoch + 1
         order = arranged(np.random.default_rng([training.seed, epoch]), rows)
         _set_rates(optimiser, rates, training, epoch)
@@ -131,19 +134,22 @@ def _train(
         )
         network.eval()
         figures = {} if validate is None else validate(network.fitted())
-        value = _goodness(figures, metric)
-        kept[0] = _advance(kept[0], network, optimiser, n_steps, value)
+        kept[0] = kept[0].advanced(
+            flat_parameters(network), flat_memory(optimiser), n_steps=n_steps,
+            value=goodness(figures[metric], metric) if metric in figures else None,
+        )  # fmt: skip
         if on_epoch is not None:
             on_epoch(epoch, {"loss": loss} | figures, kept[0])
 
 
 def ranking_figures(
-    validation: Validation | None, *, known: np.ndarray
+    validation: Validation | None, X: sp.csr_array
 ) -> Callable[[Any], dict[str, float]] | None:
-    """Return what judges a fitted model by held-out users: nDCG@100 over the known items."""
+    """Return what judges a fitted model by held-out users: nDCG@100 over the items of X."""
     if validation is None:
         return None
     fold_in, target = validation
+    known = np.bincount(X.indices, minlength=X.shape[1]) > 0
 
     def validate(model: Any) -> dict[str, float]:
         values = evaluate(model, fold_in=fold_in, target=target, eligible=known)
@@ -152,15 +158,9 @@ def ranking_figures(
     return validate
 
 
-def _goodness(figures: dict[str, float], metric: str) -> float | None:
-    value = figures.get(metric)
-    return -value if value is not None and metric in _ERRORS else value
-
-
 def _begin(network: nn.Module, optimiser: Any, resume: NetworkState | None) -> NetworkState:
     if resume is None:
-        start = flat_parameters(network)
-        return NetworkState(start, start, np.zeros((0, 0), np.float32), 0, 0, 0, -np.inf)
+        return fresh_state(network)
     if resume.parameters.shape != flat_parameters(network).shape:
         raise ValueError(
             f"a state to resume must have {len(flat_parameters(network))} parameters, "
@@ -172,8 +172,8 @@ def _begin(network: nn.Module, optimiser: Any, resume: NetworkState | None) -> N
 
 
 def _run_epoch(
-    network: Any, order: np.ndarray, optimiser: torch.optim.Optimizer, noise: torch.Generator,
-    n_before: int, epoch: int, most: int, max_gradient: float | None,
+    network: TrainedNetwork, order: np.ndarray, optimiser: torch.optim.Optimizer,
+    noise: torch.Generator, n_before: int, epoch: int, most: int, max_gradient: float | None,
 ) -> tuple[float, int, int]:  # fmt: skip
     losses: list[Tensor] = []
     start = 0
@@ -181,7 +181,7 @@ def _run_epoch(
         rows = order[start : start + most]
         try:
             step = Step(n_before + len(losses), epoch, noise)
-            for loss in _losses(network, rows, step):
+            for loss in network.losses(rows, step):
                 optimiser.zero_grad(set_to_none=True)
                 loss.backward()
                 if max_gradient is not None:
@@ -206,11 +206,6 @@ def _run_epoch(
     return float(seen.mean()), len(losses), most
 
 
-def _losses(network: Any, rows: np.ndarray, step: Step) -> Iterable[Tensor]:
-    several = getattr(network, "losses", None)
-    return (network.loss(rows, step),) if several is None else several(rows, step)
-
-
 def _set_rates(
     optimiser: torch.optim.Optimizer, rates: list[float], training: Training, epoch: int
 ) -> None:
@@ -223,22 +218,3 @@ def _noise(network: nn.Module, seed: int, epoch: int) -> torch.Generator:
     device = next(network.parameters()).device
     drawn = np.random.SeedSequence([seed, epoch, 1]).generate_state(1, np.uint64)[0]
     return torch.Generator(device=device).manual_seed(int(drawn >> np.uint64(1)))
-
-
-def _advance(
-    state: NetworkState, network: nn.Module, optimiser: Any, n_steps: int, value: float | None
-) -> NetworkState:
-    now = flat_parameters(network)
-    after = replace(
-        state, parameters=now, memory=flat_memory(optimiser), step=state.step + n_steps,
-        epoch=state.epoch + 1,
-    )  # fmt: skip
-    if value is None:
-        return replace(after, best_parameters=now, best_epoch=after.epoch)
-    if value > state.best_metric:
-        return replace(after, best_parameters=now, best_epoch=after.epoch, best_metric=value)
-    return after
-
-
-def _is_stale(state: NetworkState, patience: int | None) -> bool:
-    return patience is not None and state.epoch - state.best_epoch >= patience

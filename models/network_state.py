@@ -1,7 +1,7 @@
 """What the training of a network changes, and what it needs to go on after an epoch."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -28,6 +28,39 @@ class NetworkState:
     epoch: int
     best_epoch: int
     best_metric: float
+
+    def advanced(
+        self, parameters: np.ndarray, memory: np.ndarray, *, n_steps: int, value: float | None
+    ) -> "NetworkState":
+        """Return the state after another epoch.
+
+        Args:
+            parameters: as they are now.
+            memory: likewise.
+            n_steps: made in this epoch.
+            value: the larger, the better the epoch; None: the last epoch counts as best.
+        """
+        after = replace(
+            self, parameters=parameters, memory=memory, step=self.step + n_steps,
+            epoch=self.epoch + 1,
+        )  # fmt: skip
+        if value is None:
+            return replace(after, best_parameters=parameters, best_epoch=after.epoch)
+        if value > self.best_metric:
+            return replace(
+                after, best_parameters=parameters, best_epoch=after.epoch, best_metric=value
+            )
+        return after
+
+    def is_stale(self, patience: int | None) -> bool:
+        """Tell whether none of the last ``patience`` epochs was better than those before."""
+        return patience is not None and self.epoch - self.best_epoch >= patience
+
+
+def fresh_state(network: nn.Module) -> NetworkState:
+    """Return the state before the first epoch."""
+    start = flat_parameters(network)
+    return NetworkState(start, start, np.zeros((0, 0), np.float32), 0, 0, 0, -np.inf)
 
 
 def flat_parameters(network: nn.Module) -> np.ndarray:

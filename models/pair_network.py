@@ -16,6 +16,7 @@ from models.factor_baseline import IALS
 from models.network_fit import (
     OnNetworkEpoch,
     Step,
+    TrainedNetwork,
     Training,
     Validation,
     fit_network,
@@ -84,12 +85,12 @@ def fit_pairs(
     adam = torch.optim.AdamW(pairs.trained(), lr=learning_rate, weight_decay=weight_decay)
     state = fit_network(
         pairs, np.arange(X.nnz), Training(n_epochs, batch_size, seed, patience), adam,
-        validate=ranking_figures(validation, known=pairs.known), on_epoch=on_epoch, resume=resume,
+        validate=ranking_figures(validation, X), on_epoch=on_epoch, resume=resume,
     )  # fmt: skip
     return replace(pairs.fitted(), best_epoch=state.best_epoch)
 
 
-class PairNetwork(nn.Module):
+class PairNetwork(TrainedNetwork):
     """Entries of X as positive pairs, and as many negative ones for each drawn at random."""
 
     def __init__(

@@ -7,9 +7,8 @@ import numpy as np
 
 from models.biased_mf import BiasedMF
 from models.combined_model import CombinedAutoencoder, Way
-from models.dense_layer import Activation, Dense
 from models.item_codes import ItemCodes
-from models.layer_arrays import Parameter
+from models.layer_arrays import Parameter, layer_arrays, layers_of
 from models.rating_network_model import RatingNetworkModel
 from models.rating_offset import RatingOffset
 from models.rating_scale import RatingScale
@@ -34,19 +33,19 @@ def rating_arrays(model: Learnt) -> tuple[str, Named, dict[str, Parameter]]:
                 arrays["embedding"] = model.embedding
             return "item_codes", arrays | {"numbers": _numbers(model, model.l2)}, {}
         case RatingNetworkModel():
-            arrays = _offset(model) | {"numbers": _numbers(model, model.unit)}
-            arrays |= _of_layers("layer", model.layers)
+            arrays, words = layer_arrays(model.layers)
+            arrays |= _offset(model) | {"numbers": _numbers(model, model.unit)}
             told: dict[str, Parameter] = {
-                "activations": _words(model.layers), "code": model.code,
-                "k_sparse": model.k_sparse or 0,
+                "activations": words, "code": model.code, "k_sparse": model.k_sparse or 0,
             }  # fmt: skip
             return "rating_network", arrays, told
         case CombinedAutoencoder():
             _, of_items, _ = rating_arrays(model.of_items)
             _, of_users, told = rating_arrays(model.of_users)
             numbers = np.append(of_items["numbers"], model.of_users.unit)
-            arrays = of_users | of_items | _of_layers("head", model.head) | {"numbers": numbers}
-            told |= {"head_activations": _words(model.head), "way": model.way}
+            head, words = layer_arrays(model.head, "head")
+            arrays = of_users | of_items | head | {"numbers": numbers}
+            told |= {"head_activations": words, "way": model.way}
             return "combined_autoencoder", arrays, told
 
 
@@ -64,7 +63,7 @@ def rating_model_of(
     if form == "item_codes":
         embedding = arrays.get("embedding")
         return ItemCodes(arrays["codes"], numbers[5], offset, scale, rated, embedding=embedding)
-    layers = _layers_of("layer", arrays, parameters["activations"])
+    layers = layers_of(arrays, parameters["activations"])
     return RatingNetworkModel(
         layers, offset, scale, rated, numbers[5], int(parameters["code"]),
         int(parameters["k_sparse"]) or None,
@@ -80,27 +79,8 @@ def _combined(
     users = rating_model_of("rating_network", of_users, parameters)
     assert isinstance(items, ItemCodes)
     assert isinstance(users, RatingNetworkModel)
-    first, last = _layers_of("head", arrays, parameters["head_activations"])
+    first, last = layers_of(arrays, parameters["head_activations"], "head")
     return CombinedAutoencoder(items, users, (first, last), cast(Way, parameters["way"]))
-
-
-def _of_layers(name: str, layers: tuple[Dense, ...]) -> Named:
-    weights = {f"{name}_{place}_weights": layer.W for place, layer in enumerate(layers)}
-    return weights | {f"{name}_{place}_bias": layer.b for place, layer in enumerate(layers)}
-
-
-def _words(layers: tuple[Dense, ...]) -> str:
-    return " ".join(layer.activation for layer in layers)
-
-
-def _layers_of(name: str, arrays: Mapping[str, np.ndarray], words: Parameter) -> tuple[Dense, ...]:
-    return tuple(
-        Dense(
-            arrays[f"{name}_{place}_weights"], arrays[f"{name}_{place}_bias"],
-            cast(Activation, word),
-        )
-        for place, word in enumerate(str(words).split())
-    )  # fmt: skip
 
 
 def _offset(model: ItemCodes | RatingNetworkModel) -> Named:

@@ -10,10 +10,17 @@ from torch import Tensor, nn
 
 from models.dense_layer import Activation
 from models.item_codes import ItemCodes
-from models.network_fit import OnNetworkEpoch, Step, Training
+from models.item_rows import by_item
+from models.network_fit import OnNetworkEpoch, Step, TrainedNetwork, Training
 from models.network_state import NetworkState
 from models.rating_fit import Optimiser, RatingData, Validation, fit_ratings, rating_data
-from models.rating_network import Layers, RatingNetwork, observed_error
+from models.rating_network import (
+    Layers,
+    RatingNetwork,
+    check_output,
+    observed_error,
+    root_mean_square,
+)
 from models.rating_network_model import RatingNetworkModel
 from models.rating_offset import Centre
 from models.sparse_rows import SparseBatch, SparseRows
@@ -133,12 +140,11 @@ def with_sampled_users(
     return sp.csr_array(sp.vstack([R, drawn], format="csr"))
 
 
-class _Network(RatingNetwork):
+class _Network(RatingNetwork, TrainedNetwork):
     def __init__(self, data: RatingData, form: Form, n_epochs: int, seed: int, device: str) -> None:
         vectors = data.left
         if form.based_on == "item":
-            vectors = sp.csr_array(vectors.T)
-            vectors.sort_indices()
+            vectors = by_item(vectors)
         super().__init__(int(vectors.shape[1]), _layers(form), seed=seed)
         if form.variational:
             drawn = torch.Generator().manual_seed(seed + 1)
@@ -159,9 +165,8 @@ class _Network(RatingNetwork):
         batch = self._rows.take(rows)
         code, divergence = self._drawn(batch, step.noise)
         errors = self._unit * observed_error(self.decoded(code, step.noise), batch)
-        rmse = (errors.square().mean() + 1e-12).sqrt()  # a slope also where nothing is wrong
         weights = 0.5 * self._form.l2 * self.squared_weights()
-        return rmse + weights + (step.epoch - 1) / self._n_epochs * divergence
+        return root_mean_square(errors) + weights + (step.epoch - 1) / self._n_epochs * divergence
 
     def fitted(self, best_epoch: int = 0) -> RatingNetworkModel | ItemCodes:
         """Return the fitted model, without noise."""
@@ -217,8 +222,4 @@ def _check(form: Form) -> None:
         raise ValueError(
             f"a variational code must not be k-sparse, as its prior is not, got {form.k_sparse}"
         )
-    if form.based_on == "item" and form.output_activation != "identity":
-        raise ValueError(
-            "an item-based autoencoder must have the output activation identity, as the weights "
-            f"of a row are solved for, got {form.output_activation}"
-        )
+    check_output(form.based_on, form.output_activation)

@@ -7,6 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Bool, Float, Int
 
+from models.item_rows import over_items
 from models.rating_model import cold_pairs
 from models.rating_scale import RatingScale, rated_columns, rating_scale
 
@@ -45,10 +46,8 @@ class RatingBias:
 
     def laid_over(self, known: Bool[np.ndarray, " n_items"]) -> "RatingBias":
         """Return the model over at least as many items as it has; later ones have no rating."""
-        n_more = len(known) - len(self.bias)
-        more = np.zeros(max(n_more, 0), np.float32)
-        rated = np.concatenate((self.rated, more > 0))[: len(known)] & known
-        return replace(self, bias=np.concatenate((self.bias, more))[: len(known)], rated=rated)
+        bias = np.pad(self.bias, (0, len(known) - len(self.bias)))
+        return replace(self, bias=bias, rated=over_items(self.rated, known))
 
 
 def fit_rating_bias(R: sp.csr_array, *, item_l2: float, user_l2: float) -> RatingBias:

@@ -9,8 +9,9 @@ import torch
 from scipy.optimize import minimize
 from torch import nn
 
-from models.network_fit import OnNetworkEpoch, Step, Training, fit_network
-from models.network_state import NetworkState, flat_parameters, set_parameters
+from models.network_fit import OnNetworkEpoch, Step, TrainedNetwork, Training, fit_network
+from models.network_state import NetworkState, fresh_state, set_parameters
+from models.rating_metric import goodness
 from models.rating_model import rating_figures
 from models.rating_offset import Centre, RatingOffset, rating_offset
 from models.rating_scale import RatingScale, rated_columns, rating_scale
@@ -47,25 +48,23 @@ def rating_data(
 
 
 def optimiser_of(
-    name: Optimiser, network: nn.Module, *, learning_rate: float, weight_decay: float = 0.0
+    name: Optimiser, network: nn.Module, *, learning_rate: float
 ) -> torch.optim.Optimizer:
     """Return an optimiser over the parameters of a network."""
     parameters = list(network.parameters())
     match name:
         case "adam":
-            return torch.optim.Adam(parameters, lr=learning_rate, weight_decay=weight_decay)
+            return torch.optim.Adam(parameters, lr=learning_rate)
         case "rmsprop":
-            return torch.optim.RMSprop(parameters, lr=learning_rate, weight_decay=weight_decay)
+            return torch.optim.RMSprop(parameters, lr=learning_rate)
         case "rprop":
             return torch.optim.Rprop(parameters, lr=learning_rate)
         case _:
-            return torch.optim.SGD(
-                parameters, lr=learning_rate, momentum=0.9, weight_decay=weight_decay
-            )
+            return torch.optim.SGD(parameters, lr=learning_rate, momentum=0.9)
 
 
 def fit_ratings(
-    network: Any,
+    network: TrainedNetwork,
     rows: np.ndarray,
     training: Training,
     optimiser: Optimiser,
@@ -78,7 +77,7 @@ def fit_ratings(
     """Train a network of ratings in place, by minibatches or by all rows at once.
 
     Args:
-        network: a TrainedNetwork whose fitted model predicts ratings.
+        network: whose fitted model predicts ratings.
         rows: the rows that teach.
         training: see fit_network; "rprop" and "lbfgs" take all rows in every step.
         optimiser: which one.
@@ -104,59 +103,48 @@ def fit_ratings(
 
 
 def _fit_lbfgs(
-    network: Any,
+    network: TrainedNetwork,
     rows: np.ndarray,
     training: Training,
     validate: Callable[[Any], dict[str, float]] | None,
     on_epoch: OnNetworkEpoch | None,
 ) -> NetworkState:
     """Run L-BFGS of scipy; an epoch is one iteration."""
-    start = flat_parameters(network)
-    kept = [NetworkState(start, start, np.zeros((0, 0), np.float32), 0, 0, 0, -np.inf)]
+    state = fresh_state(network)
+    start = state.parameters.astype(np.float64)
 
     def told(intermediate_result: Any) -> None:
+        nonlocal state
         now = intermediate_result.x.astype(np.float32)
         set_parameters(network, now)
         figures = {} if validate is None else validate(network.fitted())
-        kept.append(_after(kept[-1], now, figures.get("rmse")))
+        value = goodness(figures["rmse"], "rmse") if figures else None
+        state = state.advanced(now, state.memory, n_steps=1, value=value)
         if on_epoch is not None:
-            on_epoch(kept[-1].epoch, {"loss": float(intermediate_result.fun)} | figures, kept[-1])
-        stale = kept.pop(0).epoch + 1 - kept[-1].best_epoch
-        if training.patience is not None and stale >= training.patience:
+            on_epoch(state.epoch, {"loss": float(intermediate_result.fun)} | figures, state)
+        if state.is_stale(training.patience):
             raise StopIteration
 
     minimize(
-        _loss_and_gradient(network, rows), start.astype(np.float64), method="L-BFGS-B", jac=True,
+        _loss_and_gradient(network, rows), start, method="L-BFGS-B", jac=True,
         callback=told, options={"maxiter": training.n_epochs, "maxfun": 20 * training.n_epochs},
     )  # fmt: skip
-    set_parameters(network, kept[-1].best_parameters)
+    set_parameters(network, state.best_parameters)
     network.eval()
-    return kept[-1]
+    return state
 
 
 def _loss_and_gradient(
-    network: Any, rows: np.ndarray
+    network: TrainedNetwork, rows: np.ndarray
 ) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
     parameters = list(network.parameters())
     noise = torch.Generator(device=parameters[0].device).manual_seed(0)
 
     def evaluate(flat: np.ndarray) -> tuple[float, np.ndarray]:
         set_parameters(network, flat.astype(np.float32))
-        network.zero_grad(set_to_none=True)
         loss = network.loss(rows, Step(0, 1, noise))
-        loss.backward()
-        gradient = [each.grad.detach().cpu().numpy().ravel() for each in parameters]
-        return float(loss.detach()), np.concatenate(gradient).astype(np.float64)
+        slopes = torch.autograd.grad(loss, parameters)
+        gradient = np.concatenate([each.cpu().numpy().ravel() for each in slopes])
+        return float(loss.detach()), gradient.astype(np.float64)
 
     return evaluate
-
-
-def _after(state: NetworkState, now: np.ndarray, error: float | None) -> NetworkState:
-    epoch, none = state.epoch + 1, state.memory
-    if error is None:
-        return NetworkState(now, now, none, epoch, epoch, epoch, -np.inf)
-    if -error > state.best_metric:
-        return NetworkState(now, now, none, epoch, epoch, epoch, -error)
-    return NetworkState(
-        now, state.best_parameters, none, epoch, epoch, state.best_epoch, state.best_metric
-    )

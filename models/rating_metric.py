@@ -3,6 +3,7 @@
 import numpy as np
 from jaxtyping import Float, Int
 
+ERRORS = ("rmse", "mae")  # the smallest is best
 Ratings = Float[np.ndarray, " n_ratings"]
 
 
@@ -14,6 +15,11 @@ def rmse(predicted: Ratings, observed: Ratings) -> float:
 def mae(predicted: Ratings, observed: Ratings) -> float:
     """Return the mean absolute error over all ratings; nan of none."""
     return _mean(np.abs(_error(predicted, observed)))
+
+
+def goodness(figure: float, metric: str) -> float:
+    """Return a figure of any metric such that the largest is best; its own inverse."""
+    return -figure if metric in ERRORS else figure
 
 
 def squared_error_per_user(

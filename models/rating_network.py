@@ -1,6 +1,6 @@
 """Networks over rows of ratings: layers, noise, and errors on what was rated alone."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -80,7 +80,7 @@ class RatingNetwork(nn.Module):
     def dense_layers(self) -> tuple[Dense, ...]:
         """Return the layers in numpy."""
         return tuple(
-            Dense(_array(self.weights(i)), _array(b), self.layers.activations[i])
+            Dense(array_of(self.weights(i)), array_of(b), self.layers.activations[i])
             for i, b in enumerate(self.b)
         )
 
@@ -113,6 +113,29 @@ def observed_error(
     return out[rows.row, rows.column] - rows.value
 
 
+def root_mean_square(error: Float[Tensor, " n_ratings"]) -> Tensor:
+    """Return the root of the mean of squares, with a slope also where nothing is wrong."""
+    return (error.square().mean() + 1e-12).sqrt()
+
+
+def check_output(based_on: Literal["item", "user"], activation: Activation) -> None:
+    """Refuse an item-based network whose output is not linear in its last layer.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if based_on == "item" and activation != "identity":
+        raise ValueError(
+            "an item-based autoencoder must have the output activation identity, as the weights "
+            f"of a row are solved for, got {activation}"
+        )
+
+
+def array_of(values: Tensor) -> np.ndarray:
+    """Return the numbers of a tensor in an array of their own layout."""
+    return np.ascontiguousarray(values.detach().cpu().numpy())
+
+
 _ACTIVATIONS = {
     "tanh": torch.tanh,
     "sigmoid": torch.sigmoid,
@@ -137,7 +160,3 @@ def _check(layers: Layers) -> None:
 def _xavier(n_in: int, n_out: int, drawn: torch.Generator) -> nn.Parameter:
     bound = float(np.sqrt(6.0 / (n_in + n_out)))
     return nn.Parameter((2.0 * torch.rand(n_in, n_out, generator=drawn) - 1.0) * bound)
-
-
-def _array(values: Tensor) -> np.ndarray:
-    return np.ascontiguousarray(values.detach().cpu().numpy())

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 
 from models.content import unit_or_zero
 from models.dense_layer import Dense, activated
+from models.item_rows import over_items
 from models.rating_model import cold_pairs, pair_products
 from models.rating_offset import RatingOffset
 from models.rating_scale import RatingScale
@@ -66,13 +67,12 @@ class RatingNetworkModel:
 
     def laid_over(self, known: Bool[np.ndarray, " n_items"]) -> "RatingNetworkModel":
         """Return the model over at least as many items; others add nothing, without a rating."""
-        n, first, last = len(self.rated), self.layers[0], self.layers[-1]
-        rows = [first._replace(W=_longer(first.W, known)), *self.layers[1:]]
-        W, b = _longer(last.W.T, known).T, _longer(last.b[:, None], known)[:, 0]
-        rows[-1] = rows[-1]._replace(W=np.ascontiguousarray(W), b=b)
-        rated = np.zeros(len(known), bool)
-        rated[:n] = self.rated & known[:n]
-        return replace(self, layers=tuple(rows), rated=rated, offset=self.offset.over(known))
+        first, *middle, last = self.layers
+        wide = first._replace(W=over_items(first.W, known))
+        return replace(
+            self, layers=(wide, *middle, last.laid_over(known)),
+            rated=over_items(self.rated, known), offset=self.offset.laid_over(known),
+        )  # fmt: skip
 
     @cached_property
     def vectors(self) -> Float[np.ndarray, "n_items n_directions"]:
@@ -104,9 +104,3 @@ def _over(R: sp.csr_array, unit: float) -> sp.csr_array:
 
 def _with_one(h: np.ndarray) -> np.ndarray:
     return np.hstack([h, np.ones((len(h), 1), dtype=h.dtype)])
-
-
-def _longer(M: np.ndarray, known: np.ndarray) -> np.ndarray:
-    longer = np.zeros((len(known), M.shape[1]), dtype=np.float32)
-    longer[: len(M)] = M * known[: len(M), None]
-    return longer

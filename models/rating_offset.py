@@ -6,6 +6,8 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Bool, Float
 
+from models.item_rows import over_items
+
 Centre = Literal["none", "mean", "bias"]
 _N_PASSES = 10
 
@@ -33,11 +35,9 @@ class RatingOffset(NamedTuple):
         item = self.item.astype(np.float64)[R.indices]
         return R.data.astype(np.float64) - self.mean - item
 
-    def over(self, known: Bool[np.ndarray, " n_items"]) -> "RatingOffset":
+    def laid_over(self, known: Bool[np.ndarray, " n_items"]) -> "RatingOffset":
         """Return the offsets over at least as many items; others have none."""
-        item = np.zeros(len(known), np.float32)
-        item[: len(self.item)] = self.item * known[: len(self.item)]
-        return self._replace(item=item)
+        return self._replace(item=over_items(self.item, known))
 
 
 def rating_offset(

@@ -11,6 +11,8 @@ from jaxtyping import Bool, Float
 from models.content import unit_or_zero
 from models.dense_layer import Dense
 from models.gru import GRU
+from models.item_rows import over_items
+from models.row_value import with_values
 from models.sequence import sequences_of
 
 
@@ -40,7 +42,8 @@ class SVAE:
             X: an entry's value says when it was, shape (batch, n_items); items that are not
                 known are passed over.
         """
-        h = self.gru.last_states(sequences_of(self._known_of(X), self.max_length), self.embedding)
+        rows = with_values(X, X.data, self._known[X.indices])
+        h = self.gru.last_states(sequences_of(rows, self.max_length), self.embedding)
         for layer in self.layers:
             h = layer(h)
         return np.hstack([h, np.ones((X.shape[0], 1))]).astype(np.float32)
@@ -59,24 +62,11 @@ class SVAE:
         """Return what the last layer knows of each item, unit rows, without the bias."""
         return unit_or_zero(np.ascontiguousarray(self.last.W.T))
 
-    def over(self, known: Bool[np.ndarray, " n_items"]) -> "SVAE":
+    def laid_over(self, known: Bool[np.ndarray, " n_items"]) -> "SVAE":
         """Return the model over at least as many items; unknown ones add nothing, and score 0."""
-        last = Dense(_padded(self.last.W.T, known).T, _padded(self.last.b[:, None], known)[:, 0])
-        return replace(self, embedding=_padded(self.embedding, known), last=last)
+        embedding = over_items(self.embedding, known)
+        return replace(self, embedding=embedding, last=self.last.laid_over(known))
 
     @cached_property
     def _known(self) -> Bool[np.ndarray, " n_items"]:
         return np.asarray(self.embedding.any(axis=1))
-
-    def _known_of(self, X: sp.csr_array) -> sp.csr_array:
-        kept = self._known[X.indices]
-        if kept.all():
-            return X
-        indptr = np.concatenate(([0], np.cumsum(kept)))[X.indptr].astype(X.indptr.dtype)
-        return sp.csr_array((X.data[kept], X.indices[kept], indptr), shape=X.shape)
-
-
-def _padded(M: np.ndarray, known: np.ndarray) -> np.ndarray:
-    wide = np.zeros((len(known), M.shape[1]), dtype=np.float32)
-    wide[: len(M)] = M * known[: len(M), None]
-    return wide

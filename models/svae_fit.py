@@ -73,7 +73,7 @@ def fit_svae(
     lengths = network.sequences.lengths
     state = fit_network(
         network, rows, Training(n_epochs, batch_size, seed, patience), adam,
-        validate=ranking_figures(validation, known=network.known), on_epoch=on_epoch,
+        validate=ranking_figures(validation, X), on_epoch=on_epoch,
         resume=resume, arrange=lambda rng, some: by_length(lengths, rng, some, batch_size),
     )  # fmt: skip
     return replace(network.fitted(), best_epoch=state.best_epoch)

@@ -12,7 +12,7 @@ from torch.nn import functional
 from models.dense_layer import Dense
 from models.gru import GRU
 from models.multvae_network import Annealing, kl_divergence
-from models.network_fit import Step
+from models.network_fit import Step, TrainedNetwork
 from models.next_items import Ahead, next_items, next_items_loss
 from models.sequence import sequences_of
 from models.svae import SVAE
@@ -31,7 +31,7 @@ class SVAEShape(NamedTuple):
     max_output: int | None = None  # items of a step's softmax, by default all
 
 
-class SVAENetwork(nn.Module):
+class SVAENetwork(TrainedNetwork):
     """Embedding, GRU, tanh layer, code, tanh layer and one output per item, at every place."""
 
     def __init__(

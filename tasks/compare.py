@@ -14,9 +14,9 @@ from data_contracts.comparison import (
     SplitFacts,
 )
 from data_contracts.errors import ConfigError
-from data_contracts.evaluation import ERRORS
 from data_contracts.model_config import needs_content
 from models.bootstrap import PerUser
+from models.rating_metric import ERRORS, goodness
 from tasks.compare_chart import comparison_chart
 from tasks.compare_entry import ALWAYS, OF_RATINGS, Entry
 from tasks.compare_figures import (
@@ -37,7 +37,6 @@ from tasks.fixed_split import read_test, read_train
 from tasks.lock import study_lock
 from tasks.progress import track
 from tasks.steps import code_version
-from tasks.validated_fit import goodness
 
 logger = logging.getLogger(__name__)
 METRICS = (

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from data_contracts.embedding_config import ModuleConfig
 from data_contracts.errors import ConfigError
-from data_contracts.evaluation import ERRORS
 from data_contracts.fixed_split import FOR_ROWS
 from data_contracts.model_config import Consumed, model_kinds, needs_content
 from data_contracts.model_file import ModelFile, load_model_file
 from data_contracts.tuning import TuneConfig
+from models.rating_metric import ERRORS
 
 logger = logging.getLogger(__name__)
 ALWAYS = ("popularity", "random")  # the floor that every table of lists shows

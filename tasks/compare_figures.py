@@ -9,11 +9,11 @@ import polars as pl
 
 from data_contracts.comparison import Difference
 from data_contracts.errors import HoarfrostError
-from data_contracts.evaluation import ERRORS
 from data_contracts.manifests import Interval
 from models.bootstrap import Estimate, PerUser, differences, estimate_all
 from models.multiple_testing import holm, two_sided_p
 from models.rating_estimate import RatingSums, bootstrap_ratings
+from models.rating_metric import ERRORS
 from tasks.compare_fit import PER_USER, SUMS, USER
 
 CONFIDENCE, N_RESAMPLES, SEED = 0.95, 1000, 42

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from data_contracts.comparison import ComparedModel, Comparison, Difference, Machine, ModelFit
-from data_contracts.evaluation import ERRORS
 from data_contracts.manifests import Interval
+from models.rating_metric import ERRORS
 from tasks.report_number import NOTHING
 
 _METRICS = ("ndcg@100", "ndcg@20", "recall@20", "plain_recall@20", "coverage@20")

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from data_contracts.manifests import MatrixManifest, TrainManifest
+from models.rating_metric import goodness
 from tasks.checkpoint import ResumableState
 from tasks.device import choose_device
 from tasks.fit_data import hold_out
@@ -16,7 +17,7 @@ from tasks.model_memory import refuse_large_model
 from tasks.row_values import training_rows
 from tasks.saved_model import write_model
 from tasks.steps import entries, run_step
-from tasks.validated_fit import goodness, log_epoch
+from tasks.validated_fit import log_epoch
 from tasks.warm_start import warm_factors, warm_version
 
 
@@ -65,7 +66,7 @@ def _fit(
         warm=warm_factors(night, matrices), on_epoch=on_epoch,
     )  # fmt: skip
     fit = judged_fit(data, model, config.model)
-    best = abs(best) if fit.figure is None else fit.figure
+    best = goodness(best, metric) if fit.figure is None else fit.figure
     of_ratings = metric == "rmse"
     for name in ("judged", "final"):  # a night's final fit sees more, and nothing judges it
         write_model(staging, name, model, kind=config.model.kind, counts=fit.counts)

@@ -14,6 +14,7 @@ from mlflow import MlflowClient
 from data_contracts.config import NightlyConfig
 from data_contracts.errors import HoarfrostError
 from data_contracts.manifests import MatrixManifest, TrainManifest
+from models.rating_metric import goodness
 from tasks.checkpoint import ResumableState, load_checkpoint, save_checkpoint
 from tasks.device import choose_device
 from tasks.epoch_fit import state_class
@@ -28,7 +29,7 @@ from tasks.row_values import all_rows, training_rows
 from tasks.saved_model import write_model
 from tasks.steps import entries, read_manifest, run_step
 from tasks.tracking import log_changed, log_metrics, training_run
-from tasks.validated_fit import goodness, log_epoch
+from tasks.validated_fit import log_epoch
 from tasks.warm_start import warm_factors, warm_version
 
 logger = logging.getLogger(__name__)
@@ -133,7 +134,7 @@ def _fit(
         logger.info("%s: validation %s %.5f", checkpoint.name, metric, figure)
         log_changed(MlflowClient(), run_id, {f"validation_{metric}": figure})
     elif math.isfinite(best):
-        figure = abs(best)
+        figure = goodness(best, metric)
     for name in names:
         write_model(staging, name, fit.model, kind=config.model.kind, counts=fit.counts)
     return fit.n_epochs, figure

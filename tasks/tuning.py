@@ -26,18 +26,18 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from data_contracts.config import NightlyConfig
 from data_contracts.errors import ConfigError, HoarfrostError, TooLittleDataError
-from data_contracts.evaluation import ERRORS
 from data_contracts.model_config import ModelConfig
 from data_contracts.model_file import ModelFile, model_file_text
 from data_contracts.tuning import Choices, Parameter, Space, TuneConfig, takes_integers
 from data_contracts.tuning_result import Trial, Tuning
+from models.rating_metric import ERRORS, goodness
 from tasks.files import digest
 from tasks.fit_data import FitData, ItemContent, hold_out
 from tasks.lock import study_lock
 from tasks.model_memory import refuse_large_model
 from tasks.search_log import SearchLog
 from tasks.steps import code_version
-from tasks.validated_fit import find_best_epoch, goodness
+from tasks.validated_fit import find_best_epoch
 
 logger = logging.getLogger(__name__)
 _DONE = (TrialState.COMPLETE, TrialState.PRUNED)

@@ -4,8 +4,8 @@ import logging
 from collections.abc import Callable
 from typing import NamedTuple
 
-from data_contracts.evaluation import ERRORS
 from data_contracts.model_config import ModelConfig
+from models.rating_metric import goodness
 from tasks.checkpoint import ResumableState
 from tasks.fit_data import FitData
 from tasks.fitting import configured_epochs, fit_model, judged_fit
@@ -66,11 +66,6 @@ def find_best_epoch(
     if data.n_judges and best.n_epochs == n_epochs:
         logger.info("%s: the last epoch was best: more of them (n_epochs) may be better", label)
     return best
-
-
-def goodness(figure: float, metric: str) -> float:
-    """Return a figure such that the largest is best, whatever its metric is."""
-    return -figure if metric in ERRORS else figure
 
 
 def log_epoch(label: str, epoch: int, n_epochs: int, metrics: dict[str, float]) -> None:

@@ -62,7 +62,7 @@ def test_more_items_change_nothing_of_the_known(unit_rows):
     """An item that is unknown adds nothing and scores 0; the others keep their scores."""
     fitted = model(unit_rows=unit_rows)
     known = np.array([True, True, True, False, False, False])
-    wide = fitted.over(known)
+    wide = fitted.laid_over(known)
     more = sp.csr_array(np.array([[1.0, 0, 1, 1, 0, 1]], dtype=np.float32))
     few = sp.csr_array(np.array([[1.0, 0, 1, 0]], dtype=np.float32))
     np.testing.assert_allclose(wide.scores(more)[:, :3], fitted.scores(few)[:, :3], rtol=1e-6)

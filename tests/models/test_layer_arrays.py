@@ -7,7 +7,7 @@ import pytest
 
 from models.autoencoder import Autoencoder
 from models.dense_layer import Dense
-from models.layer_arrays import autoencoder_of, layer_arrays
+from models.layer_arrays import autoencoder_arrays, autoencoder_of
 
 
 def dense(n_in: int, n_out: int, activation: str) -> Dense:
@@ -18,7 +18,7 @@ def dense(n_in: int, n_out: int, activation: str) -> Dense:
 def test_layers_come_back_through_json():
     """In their order, with what is done to rows."""
     model = Autoencoder((dense(3, 2, "selu"), dense(2, 3, "identity")), binary=False)
-    arrays, parameters = layer_arrays(model)
+    arrays, parameters = autoencoder_arrays(model)
     assert sorted(arrays) == [
         "layer_0_bias", "layer_0_weights", "layer_1_bias", "layer_1_weights"
     ]  # fmt: skip
@@ -30,6 +30,6 @@ def test_layers_come_back_through_json():
 
 def test_activation_of_a_later_version_is_refused():
     """With those that are known."""
-    arrays, parameters = layer_arrays(Autoencoder((dense(3, 3, "identity"),)))
+    arrays, parameters = autoencoder_arrays(Autoencoder((dense(3, 3, "identity"),)))
     with pytest.raises(ValueError, match=r"activations must be of .*tanh.* got \['swish'\]"):
         autoencoder_of(arrays, parameters | {"activations": "swish"})

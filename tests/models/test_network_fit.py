@@ -6,7 +6,7 @@ import scipy.sparse as sp
 import torch
 from torch import nn
 
-from models.network_fit import Step, Training, fit_network
+from models.network_fit import Step, TrainedNetwork, Training, fit_network
 from models.network_state import NetworkState
 from models.sparse_rows import SparseRows
 
@@ -21,7 +21,7 @@ def matrix(n_users: int = 30) -> sp.csr_array:
     return sp.csr_array(X.astype(np.float32))
 
 
-class Linear(nn.Module):
+class Linear(TrainedNetwork):
     """The smallest autoencoder: X W against X, with noise on its input."""
 
     def __init__(self, X: sp.csr_array, scale: float = 1.0) -> None:

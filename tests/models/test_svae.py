@@ -112,7 +112,7 @@ def test_only_the_last_items_of_a_row_are_read():
 def test_more_items_change_nothing_of_the_known():
     """Unknown ones of a history are passed over, and score 0."""
     model, X = network().fitted(), histories()
-    wide = model.over(np.arange(N_ITEMS + 2) < N_ITEMS)
+    wide = model.laid_over(np.arange(N_ITEMS + 2) < N_ITEMS)
     met = sp.csr_array(np.hstack([X.toarray(), np.full((40, 2), 5.0, np.float32)]))
     np.testing.assert_array_equal(wide.scores(met)[:, :N_ITEMS], model.scores(X))
     assert not wide.scores(met)[:, N_ITEMS:].any()

@@ -32,7 +32,7 @@ def model() -> SVAE:
         X, shape, n_epochs=2, batch_size=10, learning_rate=0.05, weight_decay=0.0,
         annealing=Annealing(0.2, 10), patience=2, seed=0,
     )  # fmt: skip
-    return fitted.over(COUNTS > 0)
+    return fitted.laid_over(COUNTS > 0)
 
 
 @pytest.fixture
