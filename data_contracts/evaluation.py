@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from pydantic import Field
+
 from data_contracts.frozen import Frozen
 
 
@@ -12,19 +14,28 @@ class Figure(Frozen):
     standard_error: float | None  # none for a single user
 
 
+class Histories(Frozen):
+    """What judged users who are not in train had before, of the items of train."""
+
+    n_users: int
+    n_pairs: int
+    n_unknown: int  # pairs passed over, of items that train has not
+    n_duplicates: int  # dropped
+
+
 class Evaluation(Frozen):
     """The figures of one fit on one fixed split."""
 
     metrics: dict[str, Figure]
     rules: dict[str, str]  # in words: recall, items, masking, ratings, choice, errors
     n_users: int  # judged
-    n_users_left_out: int  # of test, without a row in train
+    n_users_left_out: int  # of test, without a row in train, or in the histories if there are any
     n_train_users: int
     n_items: int
     n_train_pairs: int
     n_targets: int  # asked of the judged users, those below included
     n_targets_unknown: int  # not in train: misses
-    n_targets_seen: int  # had by the same user in train, so never listed: misses
+    n_targets_seen: int  # had by the same user before, so never listed: misses
     n_duplicates_train: int  # dropped
     n_duplicates_test: int
     seed: int
@@ -41,3 +52,5 @@ class Evaluation(Frozen):
     peak_memory_mb: float
     device: str
     model_digest: str  # of the fitted factors
+    histories: Histories | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Absent, also from JSON, where the judged users are in train."""

@@ -20,6 +20,12 @@ Items = Annotated[
     Path | None,
     Parameter(help="Parquet file with item_id and title, category or text, for elsa_content"),
 ]
+Given = Annotated[
+    Path | None,
+    Parameter(
+        help="Parquet file as train: what the judged users had before, who are then not in train"
+    ),
+]
 Storage = Annotated[
     Path | None, Parameter(help="SQLite file of the search; by default beside the model file")
 ]
@@ -31,18 +37,22 @@ def evaluate(
     test: Pairs,
     config: Annotated[Path | None, Parameter(help="model file; by default all defaults")] = None,
     items: Items = None,
+    histories: Given = None,
     storage: Storage = None,
     json: Json = False,
 ) -> None:
     """Tell how well a model ranks on a fixed split; the test file chooses nothing.
 
     Example: hoarfrost evaluate --train train.parquet --test test.parquet --config model.toml
+
+    Example, of users that the model never met: hoarfrost evaluate --train train.parquet
+    --histories histories.parquet --test test.parquet --config model.toml
     """
     from tasks.evaluating import evaluate_files
 
     file = load_model_file(config)
     kept = storage or _beside(config)
-    found = evaluate_files(train, test, file, kept, items=items)
+    found = evaluate_files(train, test, file, kept, items=items, histories=histories)
     display_model.evaluation(found, as_json=json)
 
 

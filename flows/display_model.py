@@ -20,7 +20,19 @@ def evaluation(result: Evaluation, *, as_json: bool) -> None:
     OUT.print(figures)
     for name, rule in result.rules.items():
         say(f"{name}: ", rule)
-    say("users: ", f"{result.n_users:,} judged; {result.n_users_left_out:,} not in train, left out")
+    given, where, whose = result.histories, "train", "own train rows"
+    if given is not None:
+        where, whose = "the histories", "own history"
+    say(
+        "users: ",
+        f"{result.n_users:,} judged; {result.n_users_left_out:,} not in {where}, left out",
+    )
+    if given is not None:
+        say(
+            "histories: ",
+            f"{given.n_users:,} users, {given.n_pairs:,} pairs; {given.n_unknown:,} of items not "
+            f"in train, passed over; {given.n_duplicates:,} duplicates dropped",
+        )
     say(
         "train: ",
         f"{result.n_train_users:,} users, {result.n_items:,} items, "
@@ -29,7 +41,7 @@ def evaluation(result: Evaluation, *, as_json: bool) -> None:
     say(
         "test: ",
         f"{result.n_targets:,} targets of the judged users, of which {result.n_targets_unknown:,} "
-        f"are not in train and {result.n_targets_seen:,} are the user's own train rows; "
+        f"are not in train and {result.n_targets_seen:,} are the user's {whose}; "
         f"{result.n_duplicates_test:,} duplicates dropped",
     )
     say("model: ", _pairs(result.model))

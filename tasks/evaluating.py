@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from data_contracts.evaluation import Evaluation, Figure
-from data_contracts.model_config import ModelConfig
+from data_contracts.evaluation import Evaluation, Figure, Histories
+from data_contracts.model_config import ModelConfig, needs_content
 from data_contracts.model_file import ModelFile
 from models.fitted_model import FittedModel, topped_up
 from models.metric import estimate
@@ -23,7 +23,7 @@ from tasks.checkpoint import ResumableState
 from tasks.device import choose_device
 from tasks.fit_data import FitData, ItemContent, hold_out
 from tasks.fitting import configured_epochs, fit_model
-from tasks.fixed_split import AskedRows, TrainRows, read_test, read_train
+from tasks.fixed_split import AskedRows, TrainRows, read_histories, read_test, read_train
 from tasks.item_content import file_content
 from tasks.model_memory import refuse_large_model
 from tasks.rating_figures import rating_errors, rating_rule
@@ -34,6 +34,10 @@ logger = logging.getLogger(__name__)
 _ROWS_IN_DIGEST = 1024
 _RECALL = "recall@k is hits / min(k, targets); plain_recall@k is hits / targets"
 _MASKING = "fold-in are the user's train rows; they are never listed"
+_OF_HISTORIES = (
+    "fold-in are the user's rows of the histories, none of whose users is in train; they are never "
+    "listed; {:,} of them are of items that are not in train, and passed over"
+)
 _ERRORS = "standard error over the judged users; of coverage@20 by leaving out one user at a time"
 
 
@@ -61,7 +65,13 @@ class Choice(NamedTuple):
 
 
 def evaluate_files(
-    train: Path, test: Path, file: ModelFile, storage: Path, *, items: Path | None = None
+    train: Path,
+    test: Path,
+    file: ModelFile,
+    storage: Path,
+    *,
+    items: Path | None = None,
+    histories: Path | None = None,
 ) -> Evaluation:
     """Return the figures of a model that is chosen and fitted on one file and judged on another.
 
@@ -71,14 +81,17 @@ def evaluate_files(
         file: the model, and the search for its best form if there is one.
         storage: SQLite file in which the search is kept.
         items: Parquet file of a catalogue, for a model that learns with content of items.
+        histories: Parquet file as train, of what the judged users had before where nobody of them
+            is in train; without it they are users of train.
 
     Raises:
         ConfigError: a file is missing, or the settings do not fit.
-        ContractViolationError: a file is not as it must be.
+        ContractViolationError: a file is not as it must be, or a history is of a user of train.
         TooLittleDataError: a file is empty, or there is nobody to judge or to validate on.
     """
     rows = read_train(train, file.model.consumes)
-    asked = read_test(test, rows)  # before the fit: its faults would be found hours later
+    shown = rows if histories is None else read_histories(histories, rows)
+    asked = read_test(test, shown)  # before the fit: its faults would be found hours later
     device = choose_device(file.training.device)
     refuse_large_model(file.model, rows.X.shape[1], file.training_config)
     content = file_content(items, file.model, rows.item_ids, seed=file.seed)
@@ -89,12 +102,12 @@ def evaluate_files(
     seconds = time.monotonic() - started
     ranked = topped_up(model, np.bincount(rows.X.indices, minlength=rows.X.shape[1]))
     estimates = estimate(
-        ranked, fold_in=rows.X[asked.user], target=asked.target, n_targets=asked.n_targets
+        ranked, fold_in=shown.X[asked.user], target=asked.target, n_targets=asked.n_targets
     )
-    estimates |= rating_errors(model, rows, asked)
+    estimates |= rating_errors(model, shown, asked)
     figures = {name: _figure(mean, error) for name, (mean, error) in estimates.items()}
     return _evaluation(
-        figures, rows, asked, choice,
+        figures, rows, asked, choice, None if histories is None else shown,
         seed=file.seed, device=device, train_seconds=round(seconds, 2),
         model_digest=_digest(model, rows.X), more_rules=rating_rule(model, asked),
     )  # fmt: skip
@@ -151,12 +164,13 @@ def _evaluation(
     rows: TrainRows,
     asked: AskedRows,
     choice: Choice,
+    histories: TrainRows | None,
     more_rules: dict[str, str],
     **facts: Any,
 ) -> Evaluation:
     n_users, n_items = rows.X.shape
     return Evaluation(
-        metrics=figures, rules=_rules(n_items, choice) | more_rules,
+        metrics=figures, rules=_rules(n_items, choice, histories) | more_rules,
         n_users=len(asked.user), n_users_left_out=asked.n_left_out,
         n_train_users=n_users, n_items=n_items, n_train_pairs=rows.X.nnz,
         n_targets=int(asked.n_targets.sum()), n_targets_unknown=asked.n_unknown,
@@ -166,15 +180,24 @@ def _evaluation(
         best_epoch=choice.n_epochs, validation_users=choice.validation_users,
         validation_ndcg=choice.ndcg, validation_rmse=choice.rmse,
         search_seconds=round(choice.seconds, 2),
-        peak_memory_mb=_peak_memory_mb(), **facts,
+        peak_memory_mb=_peak_memory_mb(), histories=_told(histories), **facts,
     )  # fmt: skip
 
 
-def _rules(n_items: int, choice: Choice) -> dict[str, str]:
+def _told(histories: TrainRows | None) -> Histories | None:
+    if histories is None:
+        return None
+    return Histories(
+        n_users=len(histories.user_ids), n_pairs=histories.X.nnz, n_unknown=histories.n_unknown,
+        n_duplicates=histories.n_duplicates,
+    )  # fmt: skip
+
+
+def _rules(n_items: int, choice: Choice, histories: TrainRows | None) -> dict[str, str]:
     return {
         "recall": _RECALL,
         "items": f"the {n_items} items of train; test items not in train stay targets, as misses",
-        "masking": _MASKING,
+        "masking": _MASKING if histories is None else _OF_HISTORIES.format(histories.n_unknown),
         "choice": f"{_chosen(choice)}; the final fit takes all rows of train",
         "errors": _ERRORS,
     }
@@ -186,7 +209,7 @@ def _chosen(choice: Choice) -> str:
     if not searched and not epochs:
         return "nothing was chosen, the model stands as it is configured"
     if choice.validation_users:
-        stop = "users who are asked for items" if choice.model.kind == "elsa_content" else "users"
+        stop = "users who are asked for items" if needs_content(choice.model) else "users"
         chosen = f"nDCG@100 of {choice.validation_users} {stop} held out of train chose"
         if choice.model.validated_by == "rmse":
             chosen = f"rmse of ratings of {choice.validation_users} users held out of train chose"

@@ -1,4 +1,4 @@
-"""Read the two files of a fixed split: what was had, and what is asked."""
+"""Read the files of a fixed split: what was had, and what is asked."""
 
 import logging
 from pathlib import Path
@@ -21,7 +21,7 @@ _LEARNT = {RATING: "ratings", TIMESTAMP: "the order of events"}
 
 
 class TrainRows(NamedTuple):
-    """The rows to learn from."""
+    """The rows to learn from, or those that judged users who are not among them had before."""
 
     path: Path
     user_ids: pl.Series  # in the order of rows
@@ -29,6 +29,7 @@ class TrainRows(NamedTuple):
     X: sp.csr_array  # (n_users, n_items): ones, ratings, or places in a user's order
     n_duplicates: int
     consumes: Consumed = "weights"  # what X holds
+    n_unknown: int = 0  # pairs of histories that are passed over: training has not their items
 
 
 class AskedRatings(NamedTuple):
@@ -40,14 +41,14 @@ class AskedRatings(NamedTuple):
 
 
 class AskedRows(NamedTuple):
-    """What is asked of the users that were seen in training."""
+    """What is asked of the users that were seen in training, or that have a history."""
 
     user: np.ndarray  # (n_judged,) rows of X
     target: sp.csr_array  # (n_judged, n_items), of the items of training
     n_targets: np.ndarray  # (n_judged,) items asked in all
-    n_left_out: int  # users without a row in training
+    n_left_out: int  # users without a row
     n_unknown: int  # asked items of judged users that training has not
-    n_seen: int  # asked items that the same user had in training
+    n_seen: int  # asked items that the same user had before
     n_duplicates: int
     ratings: AskedRatings | None = None  # for a model of ratings
 
@@ -84,13 +85,62 @@ def read_train(path: Path, consumes: Consumed = "weights") -> TrainRows:
     return TrainRows(path, users, items, X, n_duplicates, consumes)
 
 
+def read_histories(path: Path, train: TrainRows) -> TrainRows:
+    """Return what users who are not in training had before, over the items of training.
+
+    Their items that training has not are passed over and counted; who is left without any has no
+    row.
+
+    Args:
+        path: Parquet file with the columns of the training file.
+        train: the rows of training.
+
+    Raises:
+        ConfigError: there is no such file.
+        ContractViolationError: it is no Parquet file, its columns do not fit those of training, or
+            one of its users is in training.
+        TooLittleDataError: it is empty, or none of its items is in training.
+    """
+    pairs, n_duplicates = _read(path, train.consumes)
+    _check_types(path, pairs, train)
+    _refuse_trained(path, pairs, train)
+    known = pairs.filter(pl.col("item_id").is_in(train.item_ids.implode()))
+    if not known.height:
+        raise TooLittleDataError(
+            f"no item of {path} has a row in {train.path}: the two files must share items"
+        )
+    users = _ordered(known["user_id"])
+    X = _valued(known, users, train.item_ids, train.consumes)
+    n_unknown = pairs.height - known.height
+    logger.info("%s: %d users, %d pairs, %d passed over", path, len(users), X.nnz, n_unknown)
+    return TrainRows(path, users, train.item_ids, X, n_duplicates, train.consumes, n_unknown)
+
+
+def _refuse_trained(path: Path, pairs: pl.DataFrame, train: TrainRows) -> None:
+    trained = pl.col("user_id").is_in(train.user_ids.implode())
+    n_users = pairs.filter(trained)["user_id"].n_unique()
+    if not n_users:
+        return
+    ids = _ids(path, pl.read_parquet(path, columns=["user_id"], glob=False)["user_id"])
+    first = ids.to_frame().select(trained.arg_max()).item()  # ids of people stay out of messages
+    raise ContractViolationError(
+        f"users of {path} must not be in {train.path}, got {n_users} who are, the first in row "
+        f"{first} (counted from 0): drop their rows from one of the files, or leave the histories "
+        "out to judge users of train"
+    )
+
+
 def read_test(path: Path, train: TrainRows) -> AskedRows:
     """Return what a file asks of the users of training; for a model of ratings, also theirs.
+
+    Args:
+        path: Parquet file with the columns of the training file.
+        train: the rows of training, or the histories of users who are not in it.
 
     Raises:
         ConfigError: there is no such file.
         ContractViolationError: it is no Parquet file, or its columns do not fit those of training.
-        TooLittleDataError: it is empty, or none of its users was seen in training.
+        TooLittleDataError: it is empty, or none of its users has a row.
     """
     consumes: Consumed = "ratings" if train.consumes == "ratings" else "weights"
     pairs, n_duplicates = _read(path, consumes)
