@@ -33,7 +33,7 @@ check: $(VENV)/installed-dev ## Lint, format, types, direction of imports
 	$(BIN)/lint-imports
 
 bench: $(VENV)/installed-bench ## Run the benchmarks; each prints JSON
-	@set -e; for file in $(filter-out $(addprefix tests/benchmarks/,gpu.py results.py),$(wildcard tests/benchmarks/*.py)); do \
+	@set -e; for file in $(filter-out $(addprefix tests/benchmarks/,gpu.py results.py published.py test_published.py),$(wildcard tests/benchmarks/*.py)); do \
 		$(BIN)/python $$file; done
 
 bench-gpu: $(VENV)/installed-dev ## Time training on CUDA against the CPU; prints JSON
