@@ -75,6 +75,32 @@ def test_people_see_every_figure_and_rule(split, capsys):
     assert f"best epoch: {result.best_epoch}, validation nDCG@100" in shown
 
 
+def test_users_that_train_has_not_are_judged_by_their_histories(split, capsys):
+    """The figures say who was judged, by which rows; the page of the command says how."""
+    rows = pl.read_parquet(split / "train.parquet")
+    new = pl.col("user_id") >= 100
+    rows.filter(~new).write_parquet(split / "fit.parquet")
+    extra = pl.DataFrame({"user_id": [120, 120], "item_id": [900, 901]})
+    pl.concat([rows.filter(new), extra]).write_parquet(split / "past.parquet")
+    files = ("--train", "fit.parquet", "--test", "test.parquet", "--config", "model.toml")
+    call(split, "evaluate", *files, "--histories", "past.parquet", "--json")
+    result = Evaluation.model_validate_json(capsys.readouterr().out)
+    assert (result.n_users, result.n_users_left_out, result.n_train_users) == (50, 100, 100)
+    assert (result.histories.n_users, result.histories.n_unknown) == (50, 2)
+    display_model.evaluation(result, as_json=False)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "50 judged; 100 not in the histories, left out" in shown
+    assert "histories: 50 users, 450 pairs; 2 of items not in train, passed over" in shown
+    assert "train rows" not in shown
+    with pytest.raises(HoarfrostError, match="got 50 who are") as caught:
+        call(split, "evaluate", "--train", "train.parquet", *files[2:], "--histories",
+             "past.parquet")  # fmt: skip
+    assert caught.value.exit_code == 3
+    app(["evaluate", "--help"], result_action="return_value", exit_on_error=False)
+    helped = " ".join(capsys.readouterr().out.split())
+    assert "--histories histories.parquet" in helped
+
+
 @pytest.mark.parametrize(
     ("kind", "told"),
     [("ease", "epochs: none, a closed form, validation"), ("bpr", "epochs: 100, validation")],
