@@ -177,7 +177,7 @@ def beside(found: Any, published: dict[str, float]) -> dict[str, dict[str, float
 def make_again(data: str, source: Path, model: str, out: Path, users: int | None, seed: int) -> Any:
     """Return the figures of a model with those published, and all that they stand on."""
     about = tomllib.loads(TABLE.read_text(encoding="utf-8"))[data]
-    told, held = about["models"][model], users or about.get("held_out", 0)
+    told, held = about["models"][model], about.get("held_out", 0) if users is None else users
     folder = (out / data).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     rows = read_source(data, source)
@@ -219,6 +219,8 @@ def main() -> None:
     given = parser.parse_args()
     if given.model not in table[given.data]["models"]:
         parser.error(f"--model must be one of {told[given.data]}, got {given.model}")
+    if given.users is not None and "held_out" not in table[given.data]:
+        parser.error(f"--users must be left out for {given.data}, which asks everybody")
     answer = make_again(given.data, given.source, given.model, given.out, given.users, given.seed)
     print(json.dumps(answer, indent=2))
 

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from data_contracts.model_file import ModelFile
-from tests.benchmarks.published import kept_rows, read_source, split_users
+from tests.benchmarks.published import kept_rows, main, read_source, split_users
 from tests.rated import rated
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -166,6 +166,28 @@ def test_a_wrong_file_is_refused_in_a_sentence(tmp_path, name, text, words):
         (tmp_path / name).write_text(text, encoding="utf-8")
     with pytest.raises(SystemExit, match=words):
         read_source("ml-20m", tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("ml-1m", "--model", "biased_mf", "--users", "5"), "--users must be left out for ml-1m"),
+        (("ml-1m", "--model", "ease"), "autorec, autorec_of_users, biased_mf, got ease"),
+        (
+            ("ml-20m", "--model", "ease", "--users", "0"),
+            "at least 1 and leave some of 240 to train",
+        ),
+        (("ml-20m", "--model", "ease", "--users", "120"), "leave some of 240 to train, got 120"),
+    ],
+)
+def test_flags_that_do_not_fit_are_refused(tmp_path, monkeypatch, capsys, arguments, words):
+    """Before anything is fitted."""
+    source = tasteful(tmp_path / "ratings.csv")
+    command = ["published.py", "--source", str(source), "--out", str(tmp_path), "--data"]
+    monkeypatch.setattr(sys, "argv", [*command, *arguments])
+    with pytest.raises(SystemExit) as told:
+        main()
+    assert words in f"{told.value} {capsys.readouterr().err}"
 
 
 @pytest.mark.parametrize(("data", "model"), MODELS)
