@@ -56,6 +56,7 @@ def popular_recall(files: dict[str, pl.DataFrame]) -> float:
     return float(np.mean(recalls))
 
 
+@pytest.mark.slow
 def test_a_taste_is_found_of_users_that_training_never_met(tmp_path):
     """Held-out users are nowhere in train; EASE finds far more than the popular list."""
     source = tasteful(tmp_path / "ratings.csv")
@@ -79,6 +80,7 @@ def test_a_taste_is_found_of_users_that_training_never_met(tmp_path):
     assert ease["settings"] == {"kind": "ease", "l2": 500.0}
 
 
+@pytest.mark.slow
 def test_ratings_are_predicted_better_than_by_their_spread(tmp_path):
     """The format with colons; factors and biases know more than the mean does."""
     rows = [row for part in rated(5) for row in part]
