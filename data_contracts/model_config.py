@@ -265,8 +265,8 @@ def _kind_of(value: object) -> str | None:
 
 
 # To add a kind: its class above or in a file of its own, its line here, a case in
-# tasks/fitting.py, or in tasks/epoch_fit.py if it stops early, and how it is kept in
-# models/model_arrays.py.
+# tasks/training/fitting.py, or beside it in epoch_fit.py if it stops early, and how it is kept
+# in models/model_arrays.py.
 _Kinds = (
     Annotated[ELSAConfig, Tag("elsa")]
     | Annotated[CompressedELSAConfig, Tag("compressed_elsa")]

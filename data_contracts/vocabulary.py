@@ -9,7 +9,7 @@ class Seal(Frozen):
 
     lake: str  # identity of the lake, see tasks.lake_id
     n_items: int
-    sha256: str  # of its ids, see tasks.id_digest
+    sha256: str  # of its ids, see tasks.vocabulary.id_digest
 
 
 class VocabularyManifest(Manifest):

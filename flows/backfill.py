@@ -9,8 +9,8 @@ from data_contracts.backfill import BackfilledNight
 from data_contracts.config import NightlyConfig
 from data_contracts.errors import GateRejectedError
 from data_contracts.report import NightReport
-from tasks.backfill import finish, finished_report, first_open, open_from, refuse_hindsight
 from tasks.lake import Night
+from tasks.nights.backfill import finish, finished_report, first_open, open_from, refuse_hindsight
 
 
 def backfill(

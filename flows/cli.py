@@ -97,7 +97,7 @@ def demo(
 
     Example: hoarfrost demo, then: hoarfrost run --config lake/hoarfrost.toml --date 2026-09-29
     """
-    from tasks.sample_lake import write_sample_lake
+    from tasks.sample.sample_lake import write_sample_lake
 
     sample = write_sample_lake(lake, seed=42)
     config = load_config(lake / DEFAULT_CONFIG)
@@ -131,8 +131,8 @@ def validate(
 
     Example: hoarfrost validate --config shop.toml --date 2026-09-29
     """
+    from tasks.ingest.validating import validate_log
     from tasks.lake import Night
-    from tasks.validating import validate_log
 
     loaded = load_config(config)
     night = Night(config=loaded, run_date=run_date(day, loaded))
@@ -149,7 +149,7 @@ def status(*, config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
     """
     for name, value in PATIENCE.items():
         os.environ.setdefault(name, value)
-    from tasks.status import lake_status
+    from tasks.answers.status import lake_status
 
     found = lake_status(load_config(config))
     display_registry.status(found, as_json=json)

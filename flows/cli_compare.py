@@ -67,10 +67,10 @@ def compare(
     Example: hoarfrost compare --train train.parquet --test test.parquet --config wide.toml
     --config narrow.toml --baseline narrow --timeout 600
     """
-    from tasks.compare import compare_models, finished
-    from tasks.compare_entry import entries
-    from tasks.compare_page import check_page, write_page
-    from tasks.fixed_split import consumable
+    from tasks.compare.compare import compare_models, finished
+    from tasks.compare.compare_entry import entries
+    from tasks.compare.compare_page import check_page, write_page
+    from tasks.evaluating.fixed_split import consumable
 
     if page is not None:
         check_page(page)

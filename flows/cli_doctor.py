@@ -29,7 +29,7 @@ def doctor(
 
     Example: hoarfrost doctor --config shop.toml --json
     """
-    from tasks.doctor import examine
+    from tasks.doctor.doctor import examine
 
     path = config if config is not None else DEFAULT_CONFIG
     if config is None and not path.is_file():

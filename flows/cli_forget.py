@@ -35,7 +35,7 @@ def forget(
 
     Example: hoarfrost forget --users leaving.parquet --config shop.toml
     """
-    from tasks.forgetting import check_forgotten, forget_people, read_users
+    from tasks.forgetting.forgetting import check_forgotten, forget_people, read_users
 
     loaded = load_config(config)
     ids = () if users is None else read_users(users)

@@ -65,8 +65,8 @@ def import_log(
 
     Example: hoarfrost import csv clicks.csv.gz --user-id visitor --time ms --config shop.toml
     """
-    from tasks.import_dataset import import_dataset, log_name
-    from tasks.importing import import_files
+    from tasks.importing.import_dataset import import_dataset, log_name
+    from tasks.importing.importing import import_files
 
     loaded, of_all = load_config(config), day.date() if day else None
     today = run_date(None, loaded) + timedelta(days=1)

@@ -48,7 +48,7 @@ def evaluate(
     Example, of users that the model never met: hoarfrost evaluate --train train.parquet
     --histories histories.parquet --test test.parquet --config model.toml
     """
-    from tasks.evaluating import evaluate_files
+    from tasks.evaluating.evaluating import evaluate_files
 
     file = load_model_file(config)
     kept = storage or _beside(config)
@@ -74,8 +74,8 @@ def tune(
 
     Example: hoarfrost tune --train train.parquet --config model.toml --trials 30 --out best.toml
     """
+    from tasks.evaluating.tuned_model import tune_file, tune_lake
     from tasks.lake import Night
-    from tasks.tuned_model import tune_file, tune_lake
 
     if out is not None and out == config:
         raise ConfigError(f"--out must not be the file that is read, got {out}")

@@ -37,7 +37,7 @@ def backfill(
     Example: hoarfrost backfill --from 2026-09-01 --to 2026-09-28 --config shop.toml
     """
     from flows.backfill import backfill as run_nights
-    from tasks.backfill import days_between
+    from tasks.nights.backfill import days_between
 
     loaded, days = load_config(config), days_between(first.date(), last.date())
     logging.getLogger("flows").info("backfill: %d nights on %s", len(days), loaded.lake)
@@ -78,8 +78,8 @@ def replay(
 
     Example: hoarfrost replay --model-config wide.toml --from 2026-09-01 --to 2026-09-28
     """
-    from tasks.backfill import days_between
-    from tasks.replay import replay_nights
+    from tasks.nights.backfill import days_between
+    from tasks.nights.replay import replay_nights
 
     loaded, file = load_config(config), load_model_file(model)
     days = days_between(first.date(), last.date())

@@ -22,7 +22,7 @@ def plan(
     Example: hoarfrost plan --config shop.toml --date 2026-09-29
     """
     from tasks.lake import Night
-    from tasks.plan import plan_night
+    from tasks.planning.plan import plan_night
 
     loaded = load_config(config)
     night = Night(config=loaded, run_date=run_date(day, loaded))

@@ -35,8 +35,8 @@ def quarantine(
 
     Example: hoarfrost quarantine --rule event_type_unknown --head 5
     """
-    from tasks.quarantine_replay import replay_quarantine
-    from tasks.quarantine_report import summarise_quarantine
+    from tasks.quarantine.quarantine_replay import replay_quarantine
+    from tasks.quarantine.quarantine_report import summarise_quarantine
 
     loaded, run_date = load_config(config), day.date() if day else None
     if apply and not replay:

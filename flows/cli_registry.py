@@ -25,7 +25,7 @@ def promote(
 
     Example: hoarfrost promote --version 7 --reason "wins the online test" --force
     """
-    from tasks.decision import promote_version
+    from tasks.registry.decision import promote_version
 
     decision = promote_version(load_config(config), version, reason, force=force)
     display_registry.decision(decision, as_json=json)
@@ -45,7 +45,7 @@ def rollback(
 
     Example: hoarfrost rollback --reason "lists of one genre only"
     """
-    from tasks.decision import roll_back
+    from tasks.registry.decision import roll_back
 
     decision = roll_back(load_config(config), to, reason)
     display_registry.decision(decision, as_json=json)

@@ -21,8 +21,8 @@ def query(sql: str, *, config: Config = DEFAULT_CONFIG, json: Json = False) -> N
 
     Example: hoarfrost query "SELECT * FROM top_n WHERE user_id = 'u-00042' ORDER BY rank"
     """
+    from tasks.answers.query import run_query
     from tasks.lake import Night
-    from tasks.query import run_query
 
     loaded = load_config(config)
     night = Night(config=loaded, run_date=run_date(None, loaded))
@@ -51,7 +51,7 @@ def export(
 
     Example: hoarfrost export --to duckdb --into shop.duckdb
     """
-    from tasks.export import export_snapshot
+    from tasks.export.export import export_snapshot
 
     lake = Path(load_config(config).lake)
     result = export_snapshot(
@@ -72,8 +72,8 @@ def why(
 
     Example: hoarfrost why --user u-00042 --surface home
     """
+    from tasks.answers.why import why_item, why_user
     from tasks.lake import Night
-    from tasks.why import why_item, why_user
 
     if (user is None) == (item is None):
         raise ConfigError("give either --user or --item")

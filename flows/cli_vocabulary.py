@@ -26,7 +26,7 @@ def vocabulary(
 
     Example: hoarfrost vocabulary --restore
     """
-    from tasks.vocabulary_restore import restore_vocabulary, vocabulary_status
+    from tasks.vocabulary.vocabulary_restore import restore_vocabulary, vocabulary_status
 
     loaded = load_config(config)
     if version is not None and not restore:

@@ -16,8 +16,8 @@ from rich.text import Text
 from data_contracts.answer import LogCheck, QueryResult
 from data_contracts.report import NightReport, UserExample
 from data_contracts.table_rules import RuleOutcome
-from tasks.report_rules import rule_notes, rule_rows
-from tasks.report_text import metric_rows, plan_sentence
+from tasks.report.report_rules import rule_notes, rule_rows
+from tasks.report.report_text import metric_rows, plan_sentence
 
 # no markup: a title in brackets is a title
 OUT = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 140)

@@ -6,7 +6,7 @@ from rich.table import Table
 
 from data_contracts.comparison import Comparison
 from flows.display import OUT, print_json, say
-from tasks.compare_text import header, machine_text, rows, verdict
+from tasks.compare.compare_text import header, machine_text, rows, verdict
 
 
 def comparison(result: Comparison, folder: Path, *, as_json: bool) -> None:

@@ -4,7 +4,7 @@ from rich.table import Table
 
 from data_contracts.plan import Plan, Range
 from flows.display import OUT, print_json, say
-from tasks.report_text import range_text
+from tasks.report.report_text import range_text
 
 
 def plan(made: Plan, *, as_json: bool) -> None:

@@ -10,23 +10,23 @@ from prefect import Task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 
-from tasks.checking import check_lists
-from tasks.drift import compare_lists
-from tasks.durations import recorded
-from tasks.history import build_history
+from tasks.day_rules.log_drift import compare_log
+from tasks.day_rules.table_rules import judge_day
+from tasks.history.history import build_history
+from tasks.history.matrix import build_matrices
 from tasks.housekeeping import drop_old_state
-from tasks.ingest import ingest
-from tasks.judging import judge_model
-from tasks.log_drift import compare_log
-from tasks.materialising import materialise_tables
-from tasks.matrix import build_matrices
+from tasks.ingest.ingest import ingest
+from tasks.judging.judging import judge_model
+from tasks.lists.checking import check_lists
+from tasks.lists.drift import compare_lists
 from tasks.plain_error import values_hidden
-from tasks.plan import keep_plan
-from tasks.promotion import promote_model
-from tasks.reporting import keep_page, report_night
-from tasks.snapshot import publish_snapshot
-from tasks.table_rules import judge_day
-from tasks.training import train_model
+from tasks.planning.durations import recorded
+from tasks.planning.plan import keep_plan
+from tasks.registry.promotion import promote_model
+from tasks.report.reporting import keep_page, report_night
+from tasks.snapshot.snapshot import publish_snapshot
+from tasks.tables.materialising import materialise_tables
+from tasks.training.training import train_model
 
 P = ParamSpec("P")
 R = TypeVar("R")

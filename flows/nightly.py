@@ -17,8 +17,8 @@ from flows.train_elsewhere import train_elsewhere
 from tasks.calendar import last_complete_day
 from tasks.lake import Night
 from tasks.lock import lake_lock
-from tasks.report_text import markdown
-from tasks.reporting import PAGE
+from tasks.report.report_text import markdown
+from tasks.report.reporting import PAGE
 
 
 def run_name() -> str:

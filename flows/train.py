@@ -7,8 +7,8 @@ from prefect import flow
 from data_contracts.config import NightlyConfig
 from data_contracts.manifests import TrainManifest
 from flows.night_tasks import fit
+from tasks.history.matrix import finished_matrices
 from tasks.lake import Night
-from tasks.matrix import finished_matrices
 
 
 @flow(name="train", flow_run_name="train-{run_date}")

@@ -10,7 +10,7 @@ from prefect.deployments import run_deployment
 from data_contracts.errors import HoarfrostError
 from data_contracts.manifests import TrainManifest
 from tasks.lake import Night
-from tasks.training import finished_training
+from tasks.training.training import finished_training
 
 
 class TrainingFailedError(HoarfrostError):

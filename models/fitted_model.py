@@ -7,26 +7,26 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Bool, Float, Int
 
-from models.autoencoder import Autoencoder
-from models.biased_mf import BiasedMF
-from models.combined_model import CombinedAutoencoder
-from models.compressed_elsa import CompressedELSA
-from models.elsa import ELSA
-from models.elsa_content import ContentELSA
-from models.explanation import explain, explain_sparse
-from models.factor_baseline import BPR, IALS
-from models.factor_reason import explain_factors
-from models.item_codes import ItemCodes
-from models.item_item import LEAST, ItemItem, SparseItemItem, rank_similar
-from models.item_item_reason import explain_item_item
+from models.elsa.compressed_elsa import CompressedELSA
+from models.elsa.elsa import ELSA
+from models.elsa.elsa_content import ContentELSA
+from models.factors.factor_baseline import BPR, IALS
+from models.factors.factor_reason import explain_factors
+from models.item_item.item_item import LEAST, ItemItem, SparseItemItem, rank_similar
+from models.item_item.item_item_reason import explain_item_item
+from models.item_item.topped_up import ToppedUp
 from models.item_rows import over_items
+from models.network.autoencoder import Autoencoder
+from models.network.svae import SVAE
 from models.popularity import Popularity
 from models.random_model import RandomModel
-from models.ranking import Block, rank_items
-from models.rating_bias import RatingBias
-from models.rating_network_model import RatingNetworkModel
-from models.svae import SVAE
-from models.topped_up import ToppedUp
+from models.ranking.explanation import explain, explain_sparse
+from models.ranking.ranking import Block, rank_items
+from models.rating.biased_mf import BiasedMF
+from models.rating.combined_model import CombinedAutoencoder
+from models.rating.item_codes import ItemCodes
+from models.rating.rating_bias import RatingBias
+from models.rating.rating_network_model import RatingNetworkModel
 
 FittedModel = (
     ELSA

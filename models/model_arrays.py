@@ -9,27 +9,27 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from models.autoencoder import Autoencoder
-from models.biased_mf import BiasedMF
-from models.combined_model import CombinedAutoencoder
-from models.compressed_elsa import CompressedELSA
-from models.content_space import ContentSpace
-from models.elsa import ELSA
-from models.elsa_content import ContentELSA
-from models.elsa_content_gradient import Mode
-from models.factor_baseline import BPR, IALS
+from models.content.content_space import ContentSpace
+from models.elsa.compressed_elsa import CompressedELSA
+from models.elsa.elsa import ELSA
+from models.elsa.elsa_content import ContentELSA
+from models.elsa.elsa_content_gradient import Mode
+from models.factors.factor_baseline import BPR, IALS
 from models.fitted_model import FittedModel
-from models.item_codes import ItemCodes
-from models.item_item import ItemItem, SparseItemItem
-from models.layer_arrays import Parameter, autoencoder_arrays, autoencoder_of
+from models.item_item.item_item import ItemItem, SparseItemItem
+from models.network.autoencoder import Autoencoder
+from models.network.layer_arrays import Parameter, autoencoder_arrays, autoencoder_of
+from models.network.svae import SVAE
+from models.network.svae_arrays import svae_arrays, svae_of
 from models.popularity import Popularity
 from models.random_model import RandomModel
-from models.rating_arrays import rating_arrays, rating_model_of
-from models.rating_bias import RatingBias
-from models.rating_network_model import RatingNetworkModel
-from models.rating_scale import RatingScale
-from models.svae import SVAE
-from models.svae_arrays import svae_arrays, svae_of
+from models.rating.biased_mf import BiasedMF
+from models.rating.combined_model import CombinedAutoencoder
+from models.rating.item_codes import ItemCodes
+from models.rating.rating_arrays import rating_arrays, rating_model_of
+from models.rating.rating_bias import RatingBias
+from models.rating.rating_network_model import RatingNetworkModel
+from models.rating.rating_scale import RatingScale
 
 _CSR, _SPACE = ("indptr", "indices", "data"), "content_"
 

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Float, Int, Num
 
-from models.elsa_kernel import compiled
+from models.elsa.elsa_kernel import compiled
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,9 @@ import polars as pl
 
 from data_contracts.catalogue import catalogue_schema
 from data_contracts.errors import ContractViolationError
-from tasks.given_file import (
+from tasks.id_type import id_type
+from tasks.lake import Night
+from tasks.source.given_file import (
     GivenFiles,
     as_ids,
     is_text,
@@ -18,9 +20,7 @@ from tasks.given_file import (
     refuse_other_type,
     refuse_repeated,
 )
-from tasks.id_type import id_type
-from tasks.lake import Night
-from tasks.table_file import check_table
+from tasks.tables.table_file import check_table
 
 logger = logging.getLogger(__name__)
 COLUMNS = {

@@ -15,7 +15,7 @@ def lake_lock(lake: Path) -> Iterator[None]:
 
     Nights and decisions by hand hold it, so of two on one lake one is told. On a file system
     shared by machines it does what that file system's flock does. Two lakes that move one
-    registered model are not kept apart by it: see tasks.registry_state.compare.
+    registered model are not kept apart by it: see tasks.registry.registry_state.compare.
 
     Raises:
         LakeLockedError: another process holds it.

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 import pytest
 
 from data_contracts.publishing import PublishConfig
-from tasks.object_store import ObjectStore, open_store
+from tasks.source.object_store import ObjectStore, open_store
 
 SECRET = "sWordfish/never+printed"
 KEY_ID = "AKIANEVERPRINTED"

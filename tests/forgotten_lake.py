@@ -9,15 +9,15 @@ import polars as pl
 
 from data_contracts.report import UserExample
 from tasks.files import sha256_of, write_text
-from tasks.forget_codes import holds_codes
-from tasks.history import build_history
-from tasks.id_codes import codes_folder
-from tasks.ingest import ingest
+from tasks.forgetting.forget_codes import holds_codes
+from tasks.history.history import build_history
+from tasks.history.last_event import keep_last_events
+from tasks.history.matrix import build_matrices
+from tasks.ingest.id_codes import codes_folder
+from tasks.ingest.ingest import ingest
 from tasks.lake import Night
-from tasks.last_event import keep_last_events
-from tasks.matrix import build_matrices
-from tasks.report_page import report_page
-from tasks.report_text import markdown
+from tasks.report.report_page import report_page
+from tasks.report.report_text import markdown
 from tests.night_report import night_report, recommendation
 from tests.published_lake import publish
 from tests.tiny_lake import DAY, SCHEMA, at, night, write_day

@@ -6,7 +6,7 @@ from pathlib import Path
 from data_contracts.config import NightlyConfig
 from data_contracts.manifests import CheckManifest, PublishManifest, SnapshotManifest
 from tasks.lake import Night
-from tasks.snapshot import publish_snapshot
+from tasks.snapshot.snapshot import publish_snapshot
 from tasks.steps import commit, entries
 
 FIRST = date(2026, 9, 1)

@@ -12,14 +12,14 @@ from data_contracts.manifests import CheckManifest, SnapshotManifest
 from data_contracts.short_lists import short_lists_schema
 from data_contracts.similar_items import similar_items_schema
 from data_contracts.top_n import top_n_schema
-from tasks.history import build_history
-from tasks.ingest import ingest
+from tasks.history.history import build_history
+from tasks.history.matrix import build_matrices
+from tasks.ingest.ingest import ingest
 from tasks.lake import Night
-from tasks.matrix import build_matrices
-from tasks.snapshot import publish_snapshot
-from tasks.stamp import Stamp
+from tasks.snapshot.snapshot import publish_snapshot
+from tasks.snapshot.stamp import Stamp
 from tasks.steps import commit, entries
-from tasks.table_file import TableWriter
+from tasks.tables.table_file import TableWriter
 from tests.tiny_lake import DAY, SCHEMA, at, night, write_day
 
 Lists = Mapping[object, Sequence[object]]  # user -> items, best first

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tasks.files import sha256_of
-from tasks.snapshot import latest_snapshot
+from tasks.snapshot.snapshot import latest_snapshot
 
 
 def snapshot_bytes(lake: Path) -> dict[str, str]:

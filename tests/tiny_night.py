@@ -8,22 +8,22 @@ import polars as pl
 
 from data_contracts.config import NightlyConfig, load_config
 from data_contracts.report import NightReport
-from tasks.checking import check_lists
-from tasks.drift import compare_lists
-from tasks.durations import recorded
-from tasks.history import build_history
-from tasks.ingest import ingest
-from tasks.judging import judge_model
+from tasks.day_rules.log_drift import compare_log
+from tasks.history.history import build_history
+from tasks.history.matrix import build_matrices
+from tasks.ingest.ingest import ingest
+from tasks.judging.judging import judge_model
 from tasks.lake import Night
-from tasks.log_drift import compare_log
-from tasks.materialising import materialise_tables
-from tasks.matrix import build_matrices
-from tasks.plan import keep_plan
-from tasks.promotion import promote_model
-from tasks.reporting import report_night
-from tasks.sample_lake import write_sample_lake
-from tasks.snapshot import publish_snapshot
-from tasks.training import train_model
+from tasks.lists.checking import check_lists
+from tasks.lists.drift import compare_lists
+from tasks.planning.durations import recorded
+from tasks.planning.plan import keep_plan
+from tasks.registry.promotion import promote_model
+from tasks.report.reporting import report_night
+from tasks.sample.sample_lake import write_sample_lake
+from tasks.snapshot.snapshot import publish_snapshot
+from tasks.tables.materialising import materialise_tables
+from tasks.training.training import train_model
 
 
 def run_night(night: Night) -> NightReport:

@@ -6,10 +6,10 @@ import scipy.sparse as sp
 
 from data_contracts.surface import SurfaceConfig
 from models.popularity import ranked_items
-from tasks.contender import from_arrays
-from tasks.ranker import Ranker
-from tasks.rules import SurfaceRules
-from tasks.tiers import Tiers
+from tasks.judging.contender import from_arrays
+from tasks.lists.ranker import Ranker
+from tasks.lists.rules import SurfaceRules
+from tasks.lists.tiers import Tiers
 from tests.tiny_lake import DAY
 
 

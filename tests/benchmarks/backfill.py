@@ -18,8 +18,8 @@ from measuring import in_child
 from data_contracts.config import load_config
 from flows.backfill import backfill
 from flows.cli import QUIET
-from tasks.sample_lake import write_sample_lake
-from tasks.sample_log import plan_faults
+from tasks.sample.sample_lake import write_sample_lake
+from tasks.sample.sample_log import plan_faults
 
 
 def fill(*, lake: str, first: int, nights: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ the paired difference over users, by bootstrap.
 
 `descriptions` are the vectors of the usual recipe: TF-IDF of words in 5 to 3,000 descriptions, the
 leading singular vectors, unit rows. `words` (title and description) and `all` (authors and shelves
-besides) are made by models.text_vector, which nights use; content alone is stronger in them.
+besides) are made by models.content.text_vector, as in nights; content alone is stronger in them.
 `squared` are the words with likeness squared, in twice as many dimensions.
 """
 
@@ -27,14 +27,14 @@ import scipy.sparse as sp
 from measuring import in_child
 from sklearn.feature_extraction.text import CountVectorizer
 
-from models.content import ContentModel, unit_or_zero
-from models.elsa_content import fit_elsa_content
-from models.elsa_content_kernel import fit_squared_likeness
-from models.elsa_content_split import ItemQuestion, draw_items, hold_out_items
-from models.metric import evaluate
-from models.ranking import FactorModel
-from models.spectral import leading_right_vectors
-from models.text_vector import fit_text_vectors
+from models.content.content import ContentModel, unit_or_zero
+from models.content.text_vector import fit_text_vectors
+from models.elsa.elsa_content import fit_elsa_content
+from models.elsa.elsa_content_kernel import fit_squared_likeness
+from models.elsa.elsa_content_split import ItemQuestion, draw_items, hold_out_items
+from models.elsa.spectral import leading_right_vectors
+from models.metric.metric import evaluate
+from models.ranking.ranking import FactorModel
 
 LEAST_STARS, SHARE, N_BOOTSTRAPS = 4, 0.1, 1000
 SETTINGS = {"batch_size": 1024, "learning_rate": 0.002, "gamma": 2.0, "output": "linear"}

@@ -21,11 +21,11 @@ import polars as pl
 import scipy.sparse as sp
 from measuring import in_child
 
-from models.compressed_elsa import CompressedELSA, fit_compressed_elsa, kept_entries
-from models.compressed_elsa_engine import Kept
-from models.elsa import ELSA, fit_elsa, usual_batch_size
-from models.fold_in import fold_in_split
-from models.metric import evaluate
+from models.elsa.compressed_elsa import CompressedELSA, fit_compressed_elsa, kept_entries
+from models.elsa.compressed_elsa_engine import Kept
+from models.elsa.elsa import ELSA, fit_elsa, usual_batch_size
+from models.metric.metric import evaluate
+from models.split.fold_in import fold_in_split
 
 N_HELD_OUT, LEAST_STARS, LEAST_ITEMS = 2500, 4, 5
 

@@ -20,12 +20,12 @@ import scipy.sparse as sp
 from measuring import in_child
 
 from data_contracts.config import ELSAConfig
-from models.elsa import ELSA
-from models.fold_in import fold_in_split
-from models.metric import hit_matrix, ndcg, recall
-from models.ranking import rank_users, top_k
-from tasks.fit_data import FitData
-from tasks.fitting import fit_model
+from models.elsa.elsa import ELSA
+from models.metric.metric import hit_matrix, ndcg, recall
+from models.ranking.ranking import rank_users, top_k
+from models.split.fold_in import fold_in_split
+from tasks.training.fit_data import FitData
+from tasks.training.fitting import fit_model
 
 FILES = {
     "ml-latest-small": "ml-latest-small/interactions.parquet",

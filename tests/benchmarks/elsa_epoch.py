@@ -13,8 +13,8 @@ import numpy as np
 import scipy.sparse as sp
 from measuring import in_child
 
-from models.elsa import fit_elsa
-from models.elsa_state import TrainingState
+from models.elsa.elsa import fit_elsa
+from models.elsa.elsa_state import TrainingState
 
 LEARNING_RATE, N_EPOCHS = 0.1, 4
 

@@ -12,8 +12,8 @@ import numpy as np
 from elsa_epoch import generate
 from measuring import in_child
 
-from models.elsa import fit_elsa
-from models.elsa_state import TrainingState
+from models.elsa.elsa import fit_elsa
+from models.elsa.elsa_state import TrainingState
 
 
 def timed(*, users: int, items: int, per_user: int, factors: int, batch: int) -> dict[str, Any]:

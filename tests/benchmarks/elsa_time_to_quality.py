@@ -19,11 +19,11 @@ import polars as pl
 import scipy.sparse as sp
 from measuring import in_child
 
-from models.elsa import ELSA, fit_elsa
-from models.elsa_form import ELSAForm
-from models.elsa_state import TrainingState
-from models.fold_in import fold_in_split
-from models.metric import evaluate
+from models.elsa.elsa import ELSA, fit_elsa
+from models.elsa.elsa_form import ELSAForm
+from models.elsa.elsa_state import TrainingState
+from models.metric.metric import evaluate
+from models.split.fold_in import fold_in_split
 
 FILES = {
     "yelp2018": "yelp2018/train.parquet",

@@ -14,8 +14,8 @@ import numpy as np
 import scipy.sparse as sp
 from elsa_time_to_quality import FILES, read
 
-from models.elsa import fit_elsa
-from models.elsa_form import ELSAForm
+from models.elsa.elsa import fit_elsa
+from models.elsa.elsa_form import ELSAForm
 
 N_EPOCHS, NEW_SHARE = 9, 0.05
 SETTINGS = {

@@ -25,12 +25,12 @@ import torch
 from elsa_epoch import generate
 from elsa_time_to_quality import read
 
-from models.elsa import ELSA, fit_elsa
-from models.elsa_start import xavier_start
-from models.elsa_state import fresh_state
-from models.elsa_torch import DeviceRows, TorchEngine, exact_form
-from models.nadam import Schedule
-from models.ranking import rank_users
+from models.elsa.elsa import ELSA, fit_elsa
+from models.elsa.elsa_start import xavier_start
+from models.elsa.elsa_state import fresh_state
+from models.elsa.elsa_torch import DeviceRows, TorchEngine, exact_form
+from models.elsa.nadam import Schedule
+from models.ranking.ranking import rank_users
 
 WARM_UP = 5  # steps
 PRODUCTS = ("float32", "tf32", "bfloat16")

@@ -17,10 +17,10 @@ import polars as pl
 from measuring import in_child
 
 from data_contracts.config import HistoryConfig, NightlyConfig, ValidationConfig
-from tasks.history import build_history
-from tasks.ingest import ingest
+from tasks.history.history import build_history
+from tasks.history.matrix import build_matrices
+from tasks.ingest.ingest import ingest
 from tasks.lake import Night
-from tasks.matrix import build_matrices
 
 FIRST_DAY, N_DAYS = date(2026, 9, 1), 30
 KINDS = ["view", "add_to_cart", "purchase", "scroll"]  # the last one is no event type of ours

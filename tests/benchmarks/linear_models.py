@@ -22,16 +22,16 @@ import polars as pl
 import scipy.sparse as sp
 from measuring import in_child
 
-from models.ease import fit_ease
-from models.edlae import fit_edlae
-from models.factor_baseline import fit_bpr, fit_ials
-from models.fold_in import fold_in_split
-from models.item_knn import fit_item_knn
-from models.metric import estimate
-from models.mrf import fit_mrf
+from models.factors.factor_baseline import fit_bpr, fit_ials
+from models.item_item.ease import fit_ease
+from models.item_item.edlae import fit_edlae
+from models.item_item.item_knn import fit_item_knn
+from models.item_item.mrf import fit_mrf
+from models.item_item.sansa import fit_sansa
+from models.metric.metric import estimate
 from models.popularity import Popularity
 from models.random_model import RandomModel
-from models.sansa import fit_sansa
+from models.split.fold_in import fold_in_split
 
 SEED, N_HELD_OUT = 0, 3000
 

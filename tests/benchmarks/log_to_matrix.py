@@ -18,10 +18,10 @@ import scipy.sparse as sp
 from measuring import in_child
 
 from data_contracts.config import HistoryConfig, NightlyConfig
-from tasks.history import build_history
-from tasks.ingest import ingest
+from tasks.history.history import build_history
+from tasks.history.matrix import build_matrices
+from tasks.ingest.ingest import ingest
 from tasks.lake import Night
-from tasks.matrix import build_matrices
 
 LAST_DAY, N_DAYS = date(2026, 9, 30), 30
 EVENTS = {"view": 1.0, "add_to_cart": 2.0, "purchase": 4.0}

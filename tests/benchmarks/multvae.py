@@ -28,11 +28,11 @@ import scipy.sparse as sp
 from measuring import in_child
 from sansa import generate
 
-from models.autoencoder import Autoencoder
-from models.dense_layer import Dense
-from models.fold_in import fold_in_split
-from models.metric import evaluate
-from models.multvae import fit_multvae
+from models.metric.metric import evaluate
+from models.network.autoencoder import Autoencoder
+from models.network.dense_layer import Dense
+from models.network.multvae import fit_multvae
+from models.split.fold_in import fold_in_split
 
 N_HIDDEN, N_FACTORS, BATCH, LEARNING_RATE, CAP = 600, 200, 500, 1e-3, 0.2
 N_JUDGED, SEED = 1000, 0

@@ -24,8 +24,8 @@ import polars as pl
 from data_contracts.config import InteractionsConfig
 from data_contracts.import_dataset import DATASETS
 from data_contracts.import_source import LogFormat, LogSource
-from tasks.import_reading import read_chunks
-from tasks.import_rows import LogShape, log_rows
+from tasks.importing.import_reading import read_chunks
+from tasks.importing.import_rows import LogShape, log_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = Path(__file__).with_suffix(".toml")

@@ -21,9 +21,9 @@ import torch
 from measuring import in_child
 from threadpoolctl import threadpool_limits
 
-from models.elsa import ELSA
-from models.explanation import explain
-from models.ranking import rank_users
+from models.elsa.elsa import ELSA
+from models.ranking.explanation import explain
+from models.ranking.ranking import rank_users
 
 PER_USER = 30
 SAMPLE = 50  # users whose lists are compared with sorted float64 scores

@@ -24,7 +24,7 @@ import numpy as np
 import polars as pl
 
 from data_contracts.model_config import model_kinds
-from models.split_by_draw import random_pairs
+from models.split.split_by_draw import random_pairs
 
 ROOT = Path(__file__).resolve().parents[2]
 OUT, PAGE = Path("build/results"), Path("models/RESULTS.md")

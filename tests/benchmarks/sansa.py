@@ -21,8 +21,8 @@ import scipy.sparse as sp
 from measuring import in_child
 from scipy.linalg.lapack import spotrf
 
-from models.ease import fit_ease
-from models.sansa import fit_sansa
+from models.item_item.ease import fit_ease
+from models.item_item.sansa import fit_sansa
 
 N_SCANS, N_FINETUNE_STEPS = 4, 2
 REFERENCE = """

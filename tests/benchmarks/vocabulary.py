@@ -14,8 +14,8 @@ from typing import Any
 import polars as pl
 from measuring import in_child
 
-from tasks.id_digest import id_digest
-from tasks.vocabulary import extend_vocabulary, read_vocabulary, vocabulary_path
+from tasks.vocabulary.id_digest import id_digest
+from tasks.vocabulary.vocabulary import extend_vocabulary, read_vocabulary, vocabulary_path
 
 
 def make(*, lake: str, items: int) -> dict[str, Any]:

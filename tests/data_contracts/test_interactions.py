@@ -19,7 +19,7 @@ from data_contracts.interactions import (
     day_start,
     interactions_schema,
 )
-from tasks.table_file import check_table
+from tasks.tables.table_file import check_table
 
 DAY = date(2026, 9, 10)
 NOON = datetime(2026, 9, 10, 12, tzinfo=UTC)
@@ -168,7 +168,7 @@ def test_nothing_but_check_table_validates():
         for path in (root / package).glob("*.py")
         if re.search(r"schema(\([^)]*\))?\.validate\(", path.read_text(encoding="utf-8"))
     ]
-    assert calls == ["tasks/table_file.py"]
+    assert calls == ["tasks/tables/table_file.py"]
 
 
 def test_lazy_frame_is_refused_because_its_values_would_not_be_looked_at():

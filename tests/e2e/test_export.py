@@ -16,9 +16,9 @@ import pytest
 
 from data_contracts.errors import ConfigError, HoarfrostError
 from data_contracts.top_n import top_n_schema
-from tasks import export_target
-from tasks.export import export_snapshot
-from tasks.snapshot import latest_snapshot
+from tasks.export import export_target
+from tasks.export.export import export_snapshot
+from tasks.snapshot.snapshot import latest_snapshot
 from tests.published_lake import publish
 from tests.tiny_lake import DAY, night
 
@@ -274,8 +274,8 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import tasks.export_{sink} as module
-from tasks.export import export_snapshot
-from tasks.export_source import TableSource
+from tasks.export.export import export_snapshot
+from tasks.export.export_source import TableSource
 
 batches = TableSource.batches
 def dying(self):
@@ -362,7 +362,7 @@ def test_snapshot_table_and_package_are_checked(lake, monkeypatch):
 
 def test_stream_is_bounded(tmp_path):
     """A batch is never larger than its bound, however large a row group is."""
-    from tasks.export_source import _BATCH_ROWS, open_tables
+    from tasks.export.export_source import _BATCH_ROWS, open_tables
 
     made = night(tmp_path)
     publish(made, {"home": {f"u{k:06d}": ["i1", "i2"] for k in range(_BATCH_ROWS)}})

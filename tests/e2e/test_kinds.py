@@ -10,10 +10,10 @@ import pytest
 from data_contracts.config import NightlyConfig
 from data_contracts.item_embeddings import item_embeddings_schema
 from data_contracts.model_config import model_kinds
+from tasks.answers.query import run_query
 from tasks.lake import Night
-from tasks.query import run_query
-from tasks.registry import fetch_model
-from tasks.table_file import check_table
+from tasks.registry.registry import fetch_model
+from tasks.tables.table_file import check_table
 from tests.small_models import SMALL
 from tests.tiny_night import run_night, tiny_shop
 

@@ -16,11 +16,11 @@ import pytest
 from data_contracts.config import load_config
 from flows.local_process import LOOPBACK, free_port, running, wait_until_up
 from flows.local_server import SETTINGS
-from tasks.decision import roll_back
+from tasks.answers.status import lake_status
 from tasks.lake import Night
-from tasks.registry_state import read_aliases
-from tasks.status import lake_status
-from tasks.tracking import connect
+from tasks.registry.decision import roll_back
+from tasks.registry.registry_state import read_aliases
+from tasks.registry.tracking import connect
 from tests.tiny_night import run_night, tiny_shop
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]

@@ -11,14 +11,14 @@ import pytest
 from data_contracts.config import NightlyConfig
 from data_contracts.manifests import JudgeManifest
 from data_contracts.rating_predictions import rating_predictions_schema
-from tasks.forgetting import forget_people
+from tasks.answers.query import run_query
+from tasks.forgetting.forgetting import forget_people
 from tasks.lake import Night
-from tasks.query import run_query
-from tasks.registry import fetch_model
-from tasks.report_text import markdown
-from tasks.snapshot import reading, verify_snapshot
+from tasks.registry.registry import fetch_model
+from tasks.report.report_text import markdown
+from tasks.snapshot.snapshot import reading, verify_snapshot
 from tasks.steps import read_manifest
-from tasks.table_file import check_table
+from tasks.tables.table_file import check_table
 from tests.e2e.test_kinds import LENIENT
 from tests.tiny_night import run_night, tiny_shop
 

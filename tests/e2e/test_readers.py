@@ -18,8 +18,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from data_contracts.report import NightReport
+from tasks.answers.query import run_query
 from tasks.lake import Night
-from tasks.query import run_query
 from tests.tiny_night import run_night, tiny_shop
 
 PAGE = Path(__file__).parents[2] / "deploy" / "analysts.md"

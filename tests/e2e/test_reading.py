@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from data_contracts.publishing import PublishConfig
-from tasks.remote_snapshot import reading_remote
-from tasks.snapshot import reading
+from tasks.snapshot.remote_snapshot import reading_remote
+from tasks.snapshot.snapshot import reading
 from tests.bucket import bucket_of, point_to, s3_server
 from tests.published import TABLES, publish, reads_as_one
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, FloatRect, Page, sync_playwright
 
-from tasks.report_page import report_page
+from tasks.report.report_page import report_page
 from tests.night_report import night_report, nights_before
 
 pytestmark = pytest.mark.e2e

@@ -25,7 +25,7 @@ from prefect.states import Cancelling
 
 from data_contracts.config import NightlyConfig, load_config
 from flows.local_server import LocalServices, deployed_config, local_services
-from tasks.sample_lake import SampleLake, write_sample_lake
+from tasks.sample.sample_lake import SampleLake, write_sample_lake
 from tests.e2e.handover import inner, outer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]

@@ -16,16 +16,16 @@ import pytest
 import scipy.sparse as sp
 
 from flows.local_process import LOOPBACK, free_port, running, wait_until_up
-from models.ranking import rank_users
-from tasks.contender import from_saved
-from tasks.history import build_history
-from tasks.ingest import ingest
-from tasks.judging import judge_model
-from tasks.matrix import build_matrices
-from tasks.promotion import promote_model
-from tasks.registry import RegisteredModel, fetch_model
-from tasks.tracking import tracking_uri
-from tasks.training import train_model
+from models.ranking.ranking import rank_users
+from tasks.history.history import build_history
+from tasks.history.matrix import build_matrices
+from tasks.ingest.ingest import ingest
+from tasks.judging.contender import from_saved
+from tasks.judging.judging import judge_model
+from tasks.registry.promotion import promote_model
+from tasks.registry.registry import RegisteredModel, fetch_model
+from tasks.registry.tracking import tracking_uri
+from tasks.training.training import train_model
 from tests.tiny_night import tiny_shop
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]

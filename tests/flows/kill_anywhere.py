@@ -23,19 +23,19 @@ from data_contracts.manifests import (
     MatrixManifest,
     PromoteManifest,
 )
-from tasks.checking import check_lists
-from tasks.history import build_history
-from tasks.ingest import ingest
-from tasks.judging import judge_model
+from tasks.day_rules.log_drift import compare_log
+from tasks.history.history import build_history
+from tasks.history.matrix import build_matrices
+from tasks.ingest.ingest import ingest
+from tasks.judging.judging import judge_model
 from tasks.lake import Night
+from tasks.lists.checking import check_lists
 from tasks.lock import lake_lock
-from tasks.log_drift import compare_log
-from tasks.materialising import materialise_tables
-from tasks.matrix import build_matrices
-from tasks.promotion import promote_model
-from tasks.snapshot import publish_snapshot
+from tasks.registry.promotion import promote_model
+from tasks.snapshot.snapshot import publish_snapshot
 from tasks.steps import code_version, read_manifest
-from tasks.training import train_model
+from tasks.tables.materialising import materialise_tables
+from tasks.training.training import train_model
 
 TOUCHES = frozenset(
     {"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.link", "os.symlink"}

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from data_contracts.config import NightlyConfig
-from tasks.forgetting import forget_people
+from tasks.forgetting.forgetting import forget_people
 from tests.flows.kill_anywhere import Touches
 
 

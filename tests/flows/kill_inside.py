@@ -12,11 +12,11 @@ from pathlib import Path
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 import tasks.files
-import tasks.ledger
-import tasks.promotion
-import tasks.snapshot
+import tasks.registry.ledger
+import tasks.registry.promotion
+import tasks.snapshot.snapshot
 import tasks.steps
-import tasks.training
+import tasks.training.training
 from data_contracts.config import load_config
 from flows.nightly import nightly
 
@@ -50,11 +50,11 @@ def die_after(module, name):
 
 
 MOMENTS = {
-    "epoch": lambda: die_after(tasks.training, "save_checkpoint"),
-    "registered": lambda: die_before(tasks.promotion, "show"),
-    "aliases": lambda: die_before(tasks.promotion, "append"),
-    "placed": lambda: die_before(tasks.snapshot, "point_latest"),
-    "pointed": lambda: die_before(tasks.snapshot, "_retain"),
+    "epoch": lambda: die_after(tasks.training.training, "save_checkpoint"),
+    "registered": lambda: die_before(tasks.registry.promotion, "show"),
+    "aliases": lambda: die_before(tasks.registry.promotion, "append"),
+    "placed": lambda: die_before(tasks.snapshot.snapshot, "point_latest"),
+    "pointed": lambda: die_before(tasks.snapshot.snapshot, "_retain"),
 }
 
 
@@ -63,7 +63,7 @@ def arm(point: str) -> None:
     if point in MOMENTS:
         MOMENTS[point]()
         return
-    module = tasks.snapshot if point in ("snapshot", "publish") else tasks.steps
+    module = tasks.snapshot.snapshot if point in ("snapshot", "publish") else tasks.steps
     die_before(module, "commit", when=lambda staging, *rest: staging.name == point)
 
 

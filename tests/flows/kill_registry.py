@@ -16,23 +16,23 @@ from mlflow import MlflowClient
 
 from data_contracts.config import load_config
 from data_contracts.manifests import HistoryManifest, IngestManifest, MatrixManifest, TrainManifest
-from tasks.checking import check_lists
-from tasks.decision import promote_version, roll_back
-from tasks.history import build_history
-from tasks.ingest import ingest
-from tasks.judging import judge_model
+from tasks.answers.status import lake_status
+from tasks.history.history import build_history
+from tasks.history.matrix import build_matrices
+from tasks.ingest.ingest import ingest
+from tasks.judging.judging import judge_model
 from tasks.lake import Night
+from tasks.lists.checking import check_lists
 from tasks.lock import lake_lock
-from tasks.materialising import materialise_tables
-from tasks.matrix import build_matrices
-from tasks.object_store import ObjectStore
-from tasks.promotion import promote_model
-from tasks.registry_state import ALIASES
-from tasks.remote_snapshot import latest_remote
-from tasks.snapshot import NoSnapshotError, publish_snapshot
-from tasks.status import lake_status
+from tasks.registry.decision import promote_version, roll_back
+from tasks.registry.promotion import promote_model
+from tasks.registry.registry_state import ALIASES
+from tasks.snapshot.remote_snapshot import latest_remote
+from tasks.snapshot.snapshot import NoSnapshotError, publish_snapshot
+from tasks.source.object_store import ObjectStore
 from tasks.steps import read_manifest
-from tasks.training import train_model
+from tasks.tables.materialising import materialise_tables
+from tasks.training.training import train_model
 
 CHANGING = ("create_", "set_", "delete_", "log_", "update_", "rename_", "finalize_", "copy_")
 LEDGER = "promotions.jsonl"

@@ -20,7 +20,7 @@ from flows.backfill import backfill
 from flows.cli import app
 from tasks.files import sha256_of
 from tasks.lake import night_folder
-from tasks.sample_lake import write_sample_lake
+from tasks.sample.sample_lake import write_sample_lake
 from tests.flows.kill_backfill import backfill_until
 
 pytestmark = pytest.mark.slow

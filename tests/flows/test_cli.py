@@ -12,7 +12,7 @@ from prefect.settings import PREFECT_API_URL
 
 from flows.cli import app
 from tasks.lock import lake_lock
-from tasks.sample_lake import write_sample_lake
+from tasks.sample.sample_lake import write_sample_lake
 
 COMMAND = [sys.executable, "-c", "from flows.cli import main; main()"]
 

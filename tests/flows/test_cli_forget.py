@@ -8,7 +8,7 @@ import pytest
 from data_contracts.errors import ConfigError
 from flows import display_forget
 from flows.cli import app
-from tasks.forgotten import folder_of
+from tasks.forgetting.forgotten import folder_of
 from tests.flows.test_cli import hoarfrost
 from tests.forgotten_lake import NAMES, make_lake, naming
 

@@ -8,7 +8,7 @@ from data_contracts.config_text import config_text
 from data_contracts.errors import ConfigError
 from flows import display
 from flows.cli import app
-from tasks.ingest import ingest
+from tasks.ingest.ingest import ingest
 from tests.tiny_lake import at, good_rows, night, write_day
 
 

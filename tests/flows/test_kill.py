@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from prefect.settings import PREFECT_API_URL
 
-from tasks.sample_lake import write_sample_lake
-from tasks.snapshot import NoSnapshotError, latest_snapshot
+from tasks.sample.sample_lake import write_sample_lake
+from tasks.snapshot.snapshot import NoSnapshotError, latest_snapshot
 from tasks.steps import is_whole
 from tests.flows.kill_inside import run_until
 from tests.lenient_gate import make_lenient

@@ -22,9 +22,9 @@ import polars as pl
 import pytest
 
 from data_contracts.publishing import PublishConfig
-from tasks.remote_snapshot import reading_remote
-from tasks.sample_lake import write_sample_lake
-from tasks.snapshot import TABLES, reading, verify_snapshot
+from tasks.sample.sample_lake import write_sample_lake
+from tasks.snapshot.remote_snapshot import reading_remote
+from tasks.snapshot.snapshot import TABLES, reading, verify_snapshot
 from tests.bucket import bucket_of, point_to, s3_server
 from tests.flows import kill_anywhere
 from tests.snapshot_bytes import snapshot_bytes

@@ -14,10 +14,10 @@ import pytest
 
 from data_contracts.errors import HoarfrostError
 from data_contracts.publishing import PublishConfig
-from tasks.forgotten import folder_of, forgotten, unfinished
-from tasks.ledger import read_lines
-from tasks.remote_snapshot import reading_remote
-from tasks.snapshot import TABLES, reading, verify_snapshot
+from tasks.forgetting.forgotten import folder_of, forgotten, unfinished
+from tasks.registry.ledger import read_lines
+from tasks.snapshot.remote_snapshot import reading_remote
+from tasks.snapshot.snapshot import TABLES, reading, verify_snapshot
 from tests.bucket import bucket_of, point_to, s3_server
 from tests.flows import kill_forget
 from tests.forgotten_lake import NAMES, copy_lake, make_lake, naming, table_bytes

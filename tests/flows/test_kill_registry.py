@@ -10,8 +10,8 @@ from typing import NamedTuple
 import pytest
 
 from data_contracts.ledger import LedgerLine
-from tasks.registry_state import ALIASES, ruling
-from tasks.sample_lake import write_sample_lake
+from tasks.registry.registry_state import ALIASES, ruling
+from tasks.sample.sample_lake import write_sample_lake
 from tests.bucket import bucket_of, point_to, s3_server
 from tests.flows import kill_registry
 

@@ -15,16 +15,16 @@ from data_contracts.manifests import IngestManifest, MatrixManifest
 from data_contracts.report import NightReport
 from data_contracts.sample import SampleLake
 from flows.nightly import nightly
-from models.shop import open_shop
+from models.shop.shop import open_shop
 from tasks.files import sha256_of
-from tasks.history_shard import read_history
+from tasks.history.history_shard import read_history
 from tasks.lake import Night
-from tasks.ledger import read_ledger
-from tasks.registry import fetch_model
-from tasks.snapshot import latest_snapshot, snapshots
+from tasks.registry.ledger import read_ledger
+from tasks.registry.registry import fetch_model
+from tasks.registry.tracking import connect
+from tasks.snapshot.snapshot import latest_snapshot, snapshots
 from tasks.steps import content_digest, read_manifest
-from tasks.tracking import connect
-from tasks.training import finished_training
+from tasks.training.training import finished_training
 from tests.snapshot_bytes import snapshot_bytes
 
 SHOP = {"seed": 3, "n_users": 900, "n_items": 300, "n_days": 12}
@@ -51,7 +51,7 @@ class Lake(NamedTuple):
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory, prefect_api):
     """Run the night of the sample twice, then the next one."""
-    from tasks.sample_lake import write_sample_lake
+    from tasks.sample.sample_lake import write_sample_lake
 
     path = tmp_path_factory.mktemp("nights")
     sample = write_sample_lake(path, **SHOP)

@@ -20,11 +20,11 @@ from data_contracts.manifests import HistoryManifest, IngestManifest, SnapshotMa
 from data_contracts.segments import segments_schema
 from flows import cli, night_tasks
 from flows.nightly import nightly
-from tasks.matrix import finished_matrices
-from tasks.segments import read_segments
+from tasks.history.matrix import finished_matrices
+from tasks.lists.segments import read_segments
+from tasks.registry.tracking import connect
 from tasks.steps import read_manifest
-from tasks.table_file import TableWriter, check_table
-from tasks.tracking import connect
+from tasks.tables.table_file import TableWriter, check_table
 from tests.tiny_lake import DAY, at, night, write_day
 
 pytestmark = pytest.mark.slow

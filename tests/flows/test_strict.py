@@ -7,7 +7,7 @@ import pytest
 
 from data_contracts.errors import GateRejectedError
 from flows.nightly import nightly
-from tasks.snapshot import latest_snapshot
+from tasks.snapshot.snapshot import latest_snapshot
 from tests.tiny_night import tiny_shop
 
 NOTHING_LEARNT = {"n_epochs": 1, "learning_rate": 1e-9}

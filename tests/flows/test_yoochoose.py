@@ -20,10 +20,10 @@ from data_contracts.config import (
 from data_contracts.surface import SurfaceConfig
 from flows.nightly import nightly
 from tasks.files import empty_folder, sha256_of
-from tasks.history import build_history
-from tasks.ingest import ingest
+from tasks.history.history import build_history
+from tasks.ingest.ingest import ingest
 from tasks.lake import Night
-from tasks.snapshot import latest_snapshot
+from tasks.snapshot.snapshot import latest_snapshot
 from tests.snapshot_bytes import snapshot_bytes
 
 DAY_0 = date(2014, 4, 1)

@@ -3,7 +3,7 @@
 import numpy as np
 import scipy.sparse as sp
 
-from models.ranking import FactorModel, ScoreModel, rank_users
+from models.ranking.ranking import FactorModel, ScoreModel, rank_users
 
 
 def checkerboard(n: int = 16) -> sp.csr_array:

@@ -7,10 +7,10 @@ import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
-from models.fold_in import fold_in_split
-from models.metric import evaluate
+from models.metric.metric import evaluate
 from models.popularity import Popularity
-from models.ranking import FactorModel, ScoreModel
+from models.ranking.ranking import FactorModel, ScoreModel
+from models.split.fold_in import fold_in_split
 
 N_JUDGED = 100
 Fit = Callable[[sp.csr_array], FactorModel | ScoreModel]

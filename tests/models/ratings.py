@@ -7,7 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from models.rating_model import RatingModel
+from models.rating.rating_model import RatingModel
 
 
 @contextmanager

@@ -4,14 +4,11 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from models.autoencoder import Autoencoder
-from models.compressed_elsa import CompressedELSA, largest_of_rows
-from models.content import unit_or_zero
-from models.dense_layer import Dense
-from models.ease import fit_ease
-from models.elsa import ELSA
-from models.elsa_content import ContentELSA
-from models.factor_baseline import fit_bpr, fit_ials
+from models.content.content import unit_or_zero
+from models.elsa.compressed_elsa import CompressedELSA, largest_of_rows
+from models.elsa.elsa import ELSA
+from models.elsa.elsa_content import ContentELSA
+from models.factors.factor_baseline import fit_bpr, fit_ials
 from models.fitted_model import (
     explain_lists,
     item_vectors,
@@ -23,15 +20,18 @@ from models.fitted_model import (
     readable_items,
     topped_up,
 )
-from models.item_knn import fit_item_knn
+from models.item_item.ease import fit_ease
+from models.item_item.item_knn import fit_item_knn
+from models.item_item.sansa import fit_sansa
 from models.model_arrays import arrays_of, model_of
-from models.multvae_network import Annealing
+from models.network.autoencoder import Autoencoder
+from models.network.dense_layer import Dense
+from models.network.multvae_network import Annealing
+from models.network.svae_fit import fit_svae
+from models.network.svae_network import SVAEShape
 from models.popularity import Popularity
 from models.random_model import RandomModel
-from models.ranking import rank_users
-from models.sansa import fit_sansa
-from models.svae_fit import fit_svae
-from models.svae_network import SVAEShape
+from models.ranking.ranking import rank_users
 
 N_ITEMS = 12
 RNG = np.random.default_rng(3)

@@ -6,14 +6,14 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.ease import fit_ease
-from models.elsa import ELSA
-from models.elsa_content import ContentELSA
-from models.elsa_start import unit_rows
-from models.item_item import rank_similar
-from models.sansa import fit_sansa
+from models.elsa.elsa import ELSA
+from models.elsa.elsa_content import ContentELSA
+from models.elsa.elsa_start import unit_rows
+from models.item_item.ease import fit_ease
+from models.item_item.item_item import rank_similar
+from models.item_item.sansa import fit_sansa
+from tests.models.item_item.test_sansa import weights
 from tests.models.strategies import histories
-from tests.models.test_sansa import weights
 
 W = np.array([[0.5, -0.2], [0.1, 0.4], [-0.3, 0.6], [0.7, 0.2]])
 X = sp.csr_array(np.array([[1, 1, 0, 0], [0, 1, 1, 0], [1, 0, 1, 1]], np.float32))

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from models.bootstrap import MeanInterval, paired_bootstrap
-from models.item_item import ItemItem
-from models.metric import evaluate
-from models.split import leave_last_n, temporal_cut
-from models.split_by_draw import random_pairs
-from models.split_result import Split, split_rows
+from models.item_item.item_item import ItemItem
+from models.metric.metric import evaluate
+from models.split.split import leave_last_n, temporal_cut
+from models.split.split_by_draw import random_pairs
+from models.split.split_result import Split, split_rows
+from models.statistics.bootstrap import MeanInterval, paired_bootstrap
 
 N_USERS, N_ITEMS, N_DAYS, CUT = 400, 120, 40, 30
 Log = tuple[np.ndarray, np.ndarray, np.ndarray]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from models.popularity import Popularity, add_popularity, ranked_items
-from models.ranking import rank_users
+from models.ranking.ranking import rank_users
 from tests.models.contract import ModelContract
 from tests.models.strategies import histories
 

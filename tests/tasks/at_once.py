@@ -1,7 +1,7 @@
 """Promote while another process does the same: what test_decision runs in processes of its own."""
 
 from data_contracts.errors import HoarfrostError
-from tasks.decision import promote_version
+from tasks.registry.decision import promote_version
 
 PATIENCE = 120
 

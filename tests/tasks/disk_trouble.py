@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from tasks.files import StorageError, explained
-from tasks.snapshot import publish_snapshot, reading
+from tasks.snapshot.snapshot import publish_snapshot, reading
 from tests.published import publish, reads_as_one, staged
 
 SAID = {

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from tasks.history import build_history
-from tasks.ingest import ingest
+from tasks.history.history import build_history
+from tasks.ingest.ingest import ingest
 from tests.flows.kill_anywhere import Touches
 from tests.tiny_lake import night
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.history import build_history
-from tasks.ingest import ingest
+from tasks.history.history import build_history
+from tasks.history.matrix import build_matrices, finished_matrices, load_shard
+from tasks.ingest.ingest import ingest
 from tasks.lake import Night
-from tasks.matrix import build_matrices, finished_matrices, load_shard
-from tasks.rules import SurfaceRules, UserRules, load_rules, rules_of_users
-from tasks.universe import item_universe
+from tasks.lists.rules import SurfaceRules, UserRules, load_rules, rules_of_users
+from tasks.vocabulary.universe import item_universe
 from tests.tiny_lake import Row, night, write_day
 
 EVENTS = {"view": 1.0, "purchase": 4.0, "search": 0.0}

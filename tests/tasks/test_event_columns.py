@@ -7,12 +7,12 @@ import polars as pl
 import pytest
 
 from data_contracts.errors import ConfigError, ContractViolationError
-from tasks.history import build_history
-from tasks.history_shard import read_history
-from tasks.ingest import ingest
-from tasks.matrix import build_matrices, load_shard
-from tasks.row_values import RowValues
-from tasks.vocabulary import read_vocabulary
+from tasks.history.history import build_history
+from tasks.history.history_shard import read_history
+from tasks.history.matrix import build_matrices, load_shard
+from tasks.history.row_values import RowValues
+from tasks.ingest.ingest import ingest
+from tasks.vocabulary.vocabulary import read_vocabulary
 from tests.tiny_lake import DAY, SCHEMA, at, night, quarantined, write_day
 
 TOMORROW = DAY + timedelta(days=1)

@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 
 from data_contracts.interactions import FILE_RULES
-from tasks.ingest import ingest
-from tasks.table_rules import judge_day
+from tasks.day_rules.table_rules import judge_day
+from tasks.ingest.ingest import ingest
 from tests.tiny_lake import DAY, good_rows, night, quarantined, write_day
 
 YESTERDAY = DAY - timedelta(days=1)

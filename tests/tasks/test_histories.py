@@ -5,8 +5,8 @@ import polars as pl
 import pytest
 
 from data_contracts.errors import ConfigError, ContractViolationError, TooLittleDataError
-from tasks.evaluating import evaluate_files
-from tasks.fixed_split import read_histories, read_test, read_train
+from tasks.evaluating.evaluating import evaluate_files
+from tasks.evaluating.fixed_split import read_histories, read_test, read_train
 from tests.fixed_split import model_file, tastes, write_pairs
 from tests.rated import rated, write_ratings
 

@@ -12,8 +12,8 @@ import pytest
 
 from data_contracts.manifests import HistoryManifest, IngestManifest
 from tasks.files import sha256_of
-from tasks.history import build_history
-from tasks.ingest import ingest
+from tasks.history.history import build_history
+from tasks.ingest.ingest import ingest
 from tasks.steps import is_whole, read_manifest
 from tests.tasks.kill_ingest import SETTINGS, ingest_and_build
 from tests.tiny_lake import DAY, at, good_rows, night, write_day

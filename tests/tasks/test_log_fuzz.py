@@ -11,8 +11,8 @@ import pytest
 
 from data_contracts.errors import ContractViolationError, HoarfrostError
 from data_contracts.interactions import FILE_RULES
-from tasks.history import build_history
-from tasks.ingest import ingest
+from tasks.history.history import build_history
+from tasks.ingest.ingest import ingest
 from tasks.lake import quarantine_folder
 from tasks.steps import is_whole
 from tests.tasks.bad_log_file import write_bad_file

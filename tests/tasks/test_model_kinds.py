@@ -17,27 +17,27 @@ from data_contracts.config import NightlyConfig
 from data_contracts.errors import ConfigError
 from data_contracts.manifests import MatrixManifest
 from data_contracts.model_config import model_kinds
-from models.autoencoder import Autoencoder
 from models.fitted_model import (
     explain_lists,
     likens_items,
     lowest_listed,
     rank_neighbours,
 )
-from models.ranking import rank_users
-from models.rating_model import RatingModel
-from models.svae import SVAE
-from tasks import contender
-from tasks.history import build_history
-from tasks.ingest import ingest
+from models.network.autoencoder import Autoencoder
+from models.network.svae import SVAE
+from models.ranking.ranking import rank_users
+from models.rating.rating_model import RatingModel
+from tasks.history.history import build_history
+from tasks.history.matrix import build_matrices
+from tasks.history.row_values import training_rows
+from tasks.ingest.ingest import ingest
+from tasks.judging import contender
 from tasks.lake import Night
-from tasks.matrix import build_matrices
-from tasks.registry import fetch_model, register_model
-from tasks.row_values import training_rows
-from tasks.saved_model import read_model
-from tasks.tracking import connect, tracking_uri
-from tasks.training import train_model
-from tasks.vocabulary import items_of
+from tasks.registry.registry import fetch_model, register_model
+from tasks.registry.tracking import connect, tracking_uri
+from tasks.training.saved_model import read_model
+from tasks.training.training import train_model
+from tasks.vocabulary.vocabulary import items_of
 from tests.e2e.test_serving import ABSENT
 from tests.small_models import SMALL
 from tests.tiny_night import tiny_shop

@@ -3,9 +3,9 @@
 import polars as pl
 
 from data_contracts.config import load_config
-from tasks.ingest import ingest
+from tasks.ingest.ingest import ingest
 from tasks.lake import Night, quarantine_folder
-from tasks.sample_lake import write_sample_lake
+from tasks.sample.sample_lake import write_sample_lake
 
 
 def test_quarantine_holds_exactly_the_planted_faults(tmp_path):

@@ -10,11 +10,11 @@ import scipy.sparse as sp
 from mlflow.pyfunc.model import PythonModelContext
 
 from models.model_arrays import arrays_of
-from models.multvae_network import Annealing
-from models.svae import SVAE
-from models.svae_fit import fit_svae
-from models.svae_network import SVAEShape
-from tasks.recommender_pyfunc import Recommender
+from models.network.multvae_network import Annealing
+from models.network.svae import SVAE
+from models.network.svae_fit import fit_svae
+from models.network.svae_network import SVAEShape
+from tasks.registry.recommender_pyfunc import Recommender
 
 N_ITEMS = 10
 RNG = np.random.default_rng(0)

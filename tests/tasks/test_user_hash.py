@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from data_contracts.config import NightlyConfig
 from data_contracts.errors import ConfigError, ContractViolationError
-from tasks.forgetting import forget_people
+from tasks.forgetting.forgetting import forget_people
 from tasks.private_file import create_private
 from tasks.user_hash import key_path, masked
 from tests.tiny_lake import DAY, good_rows, night, write_day

@@ -1,0 +1,144 @@
+"""Second pass over a night's log, one user shard at a time: duplicates and bots."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from data_contracts.interactions import EVENT, USER_RULES, day_start, interactions_schema
+from data_contracts.manifests import LogFile
+from models.event.event_log import Events, Ordered, in_order, repeats
+from tasks.ingest.bots import of_bots
+from tasks.ingest.id_codes import IdCodes
+from tasks.ingest.log_reading import IdTypes
+from tasks.lake import Night, shard_name
+from tasks.source.log_reader import ID_DTYPES
+from tasks.tables.table_file import check_table
+
+
+class Judged(NamedTuple):
+    """What the second pass found in one shard."""
+
+    faults: pl.DataFrame  # file, row_number, rule
+    accepted: pl.DataFrame  # file, n (rows), late (rows)
+    stored: int  # rows that were written
+
+
+def judge_shard(
+    night: Night,
+    shard: int,
+    raw: Path,
+    target: Path,
+    *,
+    files: Sequence[LogFile],
+    taken: Sequence[int],
+    id_types: IdTypes,
+    users: IdCodes,
+    items: IdCodes,
+) -> Judged:
+    """Write the rows of one user shard to target; return what was refused and counted.
+
+    They are written in order of user, item and time, with codes in place of ids. Repeats and
+    bots are written too: the night that reads a file anew, or late, judges them again among
+    the rows that are there then.
+
+    Args:
+        night: configuration and run date.
+        shard: which user shard.
+        raw: folder of the first pass.
+        target: folder of accepted rows.
+        files: of the night, in the order of the first pass.
+        taken: places of the files whose days were taken.
+        id_types: of users and items.
+        users: codes of the shard's users; new ones are added.
+        items: codes of the lake's items; new ones are added.
+    """
+    rows = _read(raw / f"{shard_name(shard)}.arrow", taken, id_types, more_columns(night))
+    if "value" in rows.columns:  # of equal events the one with the largest counts
+        rows = rows.sort("value", descending=True, maintain_order=True)
+    check_table(interactions_schema(*id_types, night.config.events), rows.select(EVENT))
+    names = sorted(night.config.events)
+    kinds = pl.Series("event_type", names, dtype=pl.Enum(names))
+    user = users.codes(rows["user_id"])
+    events = Events(
+        user=users.order()[user],
+        item=items.codes(rows["item_id"]),
+        kind=rows["event_type"].cast(kinds.dtype).to_physical().to_numpy(),
+        moment=rows["timestamp"].to_physical().to_numpy(),
+    )
+    order = in_order(events, len(users.ids))
+    more = list(more_columns(night))
+    ordered = rows.select("file", "row_number", "timestamp", *more)[order.row]
+    rule = _broken(order, ordered, night)
+    ordered = ordered.with_columns(rule)
+    ordered.select(
+        pl.Series("user", user[order.row]),
+        pl.Series("item", order.item),
+        kinds.gather(order.kind),
+        "timestamp",
+        "rule",
+        *more,
+        file=_places(ordered["file"], taken),
+    ).write_parquet(target / f"{shard_name(shard)}.parquet", compression="lz4")
+    refused = ordered.filter(pl.col("rule").is_not_null())
+    faults = refused.select("file", "row_number", pl.col("rule").cast(pl.String))
+    good = ordered.filter(pl.col("rule").is_null())
+    return Judged(faults, _count(good, files, night), ordered.height)
+
+
+def more_columns(night: Night) -> dict[str, pl.DataType]:
+    """Return the columns of events beside the usual ones, where the log has them."""
+    columns = night.config.interactions.columns
+    value = {"value": pl.Float32()} if columns.value else {}
+    return value | ({"event_key": pl.UInt64()} if columns.event_id else {})
+
+
+def _broken(order: Ordered, rows: pl.DataFrame, night: Night) -> pl.Series:
+    """Return the rule that every ordered row breaks, or null; a byte a row."""
+    key = rows["event_key"].to_numpy() if "event_key" in rows.columns else None
+    repeated = repeats(order, np.ones(len(order.row), bool), key)
+    bots = of_bots(order, ~repeated, night)
+    names = list(USER_RULES)
+    rules = pl.Series("rule", [*names, None], dtype=pl.Enum(names))
+    broken = np.full(len(repeated), len(names), np.uint8)
+    broken[bots], broken[repeated] = names.index("bot"), names.index("duplicate")
+    return rules.gather(broken)
+
+
+def _read(
+    path: Path, taken: Sequence[int], id_types: IdTypes, more: Mapping[str, pl.DataType]
+) -> pl.DataFrame:
+    if not path.exists():  # no user of this shard tonight
+        ids = [ID_DTYPES[each] for each in id_types]
+        event = (*ids, pl.String(), pl.Datetime("us", "UTC"))
+        schema = dict(zip(EVENT, event, strict=True))
+        return pl.DataFrame(
+            schema=schema | dict(more) | {"row_number": pl.UInt32(), "file": pl.UInt32()}
+        )
+    rows = pl.read_ipc(path)
+    refused = set(rows["file"].unique().to_list()) - set(taken)
+    return rows.filter(~pl.col("file").is_in(refused)) if refused else rows
+
+
+def _places(file: pl.Series, taken: Sequence[int]) -> pl.Series:
+    """Return the place of every row's file in the manifest, which lists no others than those."""
+    places = np.zeros(max(taken, default=0) + 1, np.uint32)
+    places[list(taken)] = range(len(taken))
+    return pl.Series(places[file.to_numpy()], dtype=pl.UInt32)
+
+
+def _count(good: pl.DataFrame, files: Sequence[LogFile], night: Night) -> pl.DataFrame:
+    zone = night.config.interactions.time_zone
+    starts = pl.DataFrame(
+        {
+            "file": pl.Series(range(len(files)), dtype=pl.UInt32),
+            "start": pl.Series(
+                [day_start(file.partition, zone) for file in files],
+                dtype=pl.Datetime("us", "UTC"),
+            ),
+        }
+    )
+    late = (pl.col("timestamp") < pl.col("start")).sum()
+    return good.join(starts, on="file").group_by("file").agg(n=pl.len(), late=late)
