@@ -165,7 +165,7 @@ def test_nothing_but_check_table_validates():
     calls = [
         path.relative_to(root).as_posix()
         for package in ("flows", "tasks", "models", "data_contracts")
-        for path in (root / package).glob("*.py")
+        for path in sorted((root / package).rglob("*.py"))
         if re.search(r"schema(\([^)]*\))?\.validate\(", path.read_text(encoding="utf-8"))
     ]
     assert calls == ["tasks/tables/table_file.py"]

@@ -273,7 +273,7 @@ def test_postgres_secret_is_never_told(lake, monkeypatch):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-import tasks.export_{sink} as module
+import tasks.export.export_{sink} as module
 from tasks.export.export import export_snapshot
 from tasks.export.export_source import TableSource
 

@@ -6,7 +6,7 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models import sparse_product as module
+from models.item_item import sparse_product as module
 from models.item_item.sparse_product import sparse_product
 
 

@@ -6,7 +6,7 @@ import scipy.sparse as sp
 import torch
 from torch.nn import functional
 
-from models import next_items as module
+from models.network import next_items as module
 from models.network.next_items import next_items, next_items_loss
 from models.network.sequence import sequences_of
 

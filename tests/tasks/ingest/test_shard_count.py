@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from data_contracts.errors import ConfigError
-from tasks import shard_count as module
+from tasks.ingest import shard_count as module
 from tasks.ingest.ingest import ingest
 from tasks.ingest.shard_count import shard_count
 from tasks.source.log_files import list_log

@@ -20,7 +20,7 @@ from tasks.snapshot.snapshot import (
 )
 from tests.published import FIRST, TABLES, publish, reads_as_one
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def names(lake):
