@@ -15,6 +15,8 @@ from models.rating.rating_model import cold_pairs, pair_products, rating_figures
 from models.rating.rating_scale import RatingScale, rated_columns, rating_scale
 from models.rating.ridge_kernel import ridge_rows
 
+_PAIRS = 65_536  # multiplied at once
+
 
 @dataclass(frozen=True)
 class BiasedMF:
@@ -122,11 +124,11 @@ def fit_biased_mf(
     validate = rating_figures(validation)
     state = resume or _start(R, scale, n_factors, l2, seed)
     while state.epoch < n_epochs and not _is_stale(state, patience):
-        model = _improved(state.last, R, columns)
+        model, loss = _improved(state.last, R, columns)
         figures = {} if validate is None else validate(model)
         state = _advance(state, model, figures)
         if on_epoch is not None:
-            on_epoch(state.epoch, {"loss": _rmse(model, R)} | figures, state)
+            on_epoch(state.epoch, {"loss": loss} | figures, state)
     return state.best
 
 
@@ -139,13 +141,15 @@ def _start(R: sp.csr_array, scale: RatingScale, rank: int, l2: float, seed: int)
     return BiasedMFState(model, model, 0, np.inf)
 
 
-def _improved(model: BiasedMF, R: sp.csr_array, columns: sp.csr_array) -> BiasedMF:
-    """Solve for the users, then for the items."""
+def _improved(model: BiasedMF, R: sp.csr_array, columns: sp.csr_array) -> tuple[BiasedMF, float]:
+    """Solve for the users, then for the items; return what rmse both leave."""
     users = model.encode(R)
     user_bias = users[:, -1].astype(np.float64)  # with the mean
     left = _less(columns, user_bias[columns.indices])
     w = ridge_rows(left, _with_one(users[:, :-2]), *_ridge(model.l2, users.shape[1] - 2))
-    return replace(model, factors=w[:, :-1].astype(np.float32), bias=w[:, -1].astype(np.float32))
+    factors, bias = w[:, :-1].astype(np.float32), w[:, -1].astype(np.float32)
+    better = replace(model, factors=factors, bias=bias)
+    return better, _rmse(users, better.decoder, R)
 
 
 def _advance(state: BiasedMFState, model: BiasedMF, figures: dict[str, float]) -> BiasedMFState:
@@ -163,10 +167,14 @@ def _is_stale(state: BiasedMFState, patience: int | None) -> bool:
     return patience is not None and state.epoch - state.best.best_epoch >= patience
 
 
-def _rmse(model: BiasedMF, R: sp.csr_array) -> float:
-    row = np.repeat(np.arange(R.shape[0]), np.diff(R.indptr))
-    error = pair_products(model.encode, model.decoder, R, row, R.indices) - R.data
-    return float(np.sqrt(np.mean(np.square(error))))
+def _rmse(users: np.ndarray, decoder: np.ndarray, R: sp.csr_array) -> float:
+    row, squares = np.repeat(np.arange(R.shape[0]), np.diff(R.indptr)), 0.0
+    for start in range(0, R.nnz, _PAIRS):
+        some = slice(start, start + _PAIRS)
+        pairs = users[row[some]], decoder[R.indices[some]]
+        error = np.einsum("ij,ij->i", *pairs, dtype=np.float64) - R.data[some]
+        squares += float(np.square(error).sum())
+    return float(np.sqrt(squares / R.nnz))
 
 
 def _ridge(l2: float, rank: int) -> tuple[np.ndarray, np.ndarray]:

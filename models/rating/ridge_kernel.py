@@ -50,25 +50,69 @@ def _solve(
     indptr: np.ndarray, indices: np.ndarray, values: np.ndarray, H: np.ndarray,
     ridge: np.ndarray, per_entry: np.ndarray, out: np.ndarray,
 ) -> bool:  # fmt: skip
-    n = H.shape[1]
-    A = np.empty((n, n))
+    A = np.empty((H.shape[1], H.shape[1]))
     for row in range(len(out)):
         start, end = indptr[row], indptr[row + 1]
-        if start == end:
-            continue
-        w = out[row]
-        A[:] = np.diag(ridge + per_entry * (end - start))
-        for entry in range(start, end):
-            _add(A, w, H[indices[entry]], values[entry])
-        for j in range(n):  # A = Uᵀ U, in place, above the diagonal
-            if not A[j, j] > 0.0:
-                return False
-            _eliminate(A, w, j)
-        for j in range(n - 1, -1, -1):
-            total = w[j]
-            for i in range(j + 1, n):
-                total -= A[j, i] * w[i]
-            w[j] = total / A[j, j]
+        weight = ridge + per_entry * (end - start)
+        columns, r = indices[start:end], values[start:end]
+        if len(r) < len(weight) and weight.min() > 0.0:
+            solved = _by_entries(A[: len(r), : len(r)], columns, r, H, weight, out[row])
+        else:
+            solved = _by_features(A, columns, r, H, weight, out[row])
+        if not solved:
+            return False
+    return True
+
+
+@compiled
+def _by_features(
+    A: np.ndarray, columns: np.ndarray, r: np.ndarray, H: np.ndarray, weight: np.ndarray,
+    w: np.ndarray,
+) -> bool:  # fmt: skip
+    """Solve (Hᵀ H + D) w = Hᵀ r; of a row without entries w stays 0."""
+    if len(r) == 0:
+        return True
+    A[:] = np.diag(weight)
+    for entry in range(len(r)):
+        _add(A, w, H[columns[entry]], r[entry])
+    return _solve_factored(A, w)
+
+
+@compiled
+def _by_entries(
+    A: np.ndarray, columns: np.ndarray, r: np.ndarray, H: np.ndarray, weight: np.ndarray,
+    w: np.ndarray,
+) -> bool:  # fmt: skip
+    """Solve (H D⁻¹ Hᵀ + I) a = r, then w = D⁻¹ Hᵀ a: the same, with fewer equations."""
+    scale = 1.0 / np.sqrt(weight)
+    G = np.empty((len(weight), len(r)))
+    for entry in range(len(r)):
+        G[:, entry] = scale * H[columns[entry]]
+    A[:] = np.eye(len(r))
+    a = r.copy()
+    for f in range(len(G)):
+        _add(A, a, G[f], 0.0)
+    if not _solve_factored(A, a):
+        return False
+    for f in range(len(G)):
+        for entry in range(len(a)):
+            w[f] += scale[f] * G[f, entry] * a[entry]
+    return True
+
+
+@compiled
+def _solve_factored(A: np.ndarray, w: np.ndarray) -> bool:
+    """Solve A x = w in place, from what stands on the diagonal and above it; A is used up."""
+    n = len(A)
+    for j in range(n):  # A = Uᵀ U
+        if not A[j, j] > 0.0:
+            return False
+        _eliminate(A, w, j)
+    for j in range(n - 1, -1, -1):
+        total = w[j]
+        for i in range(j + 1, n):
+            total -= A[j, i] * w[i]
+        w[j] = total / A[j, j]
     return True
 
 
