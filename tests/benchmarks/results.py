@@ -2,6 +2,7 @@
 
 HOARFROST_REALDATA=../shared/data python tests/benchmarks/results.py --data ml-latest-small
 
+HOARFROST_NOTE may hold a sentence for the page, such as what else the machine was doing.
 Splits and all that is fitted lie in build/results. What is finished there for the same code is not
 fitted again. MovieLens and Goodbooks: ratings of four stars and more, users with five items and
 more, a fifth of each user's items drawn by a seed; titles, genres, authors and descriptions are the
@@ -9,7 +10,7 @@ content of items, and MovieLens alone has the moments that ordered models need. 
 -ratings: all ratings, a tenth of them drawn by a seed, for the models that predict ratings.
 Yelp2018: the published split, without a search: a fit of EASE takes minutes there; it has no
 catalogue, so that a model that learns with content is not in its table. YOOCHOOSE: the last item of
-every session of the last day is asked.
+every session of the last day is asked; networks learn for a few epochs, as each takes minutes.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -43,18 +45,33 @@ The split of NGCF and LightGCN; their recall@20 is plain_recall@20 here. Nothing
 this run: ease is {CHOSEN["ease"]} and elsa {CHOSEN["elsa"]}, both
 chosen on users held out of train; the others stand as they are by default. Published, tuned
 (plain_recall@20, ndcg@20): EASE .0657, .0552; LightGCN .0649, .0530; BSPM .0720, .0593."""
+PUBLISHED = (
+    "item_knn", "ials", "bpr", "sansa", "simple_cf", "cdae", "multvae", "multdae",
+    "compressed_elsa", "mrf", "edlae",
+)  # fmt: skip
 YOOCHOOSE = """YOOCHOOSE clicks, 17 days
 Sessions are users, a click counts once. Asked is the last item of every session of the last day
-that has two and more; the rest of it and all other sessions are train. Models stand as they are
-by default."""
+that has two and more; the rest of it and all other sessions are train. Nothing was searched."""
+SESSIONS = ("item_knn", "ials", "bpr", "sansa", "ease", "mrf", "edlae")
+SHORT = (  # sessions by the hundred thousand: as by default each would take hours
+    {"kind": "elsa", "n_factors": 256, "n_epochs": 4, "patience": 1},
+    {"kind": "svae", "batch_size": 512, "max_output": 1000, "n_epochs": 3, "patience": 1,
+     "anneal_steps": 5000},
+    {"kind": "cdae", "n_epochs": 5, "patience": 1},
+    {"kind": "simple_cf", "batch_size": 65536, "learning_rate": 0.02, "n_epochs": 8, "patience": 1},
+    {"kind": "compressed_elsa", "n_factors": 256, "n_stages": 3, "stage_epochs": 1, "n_epochs": 2},
+    {"kind": "multdae", "n_factors": 64, "n_epochs": 2, "patience": 1},
+    {"kind": "multvae", "n_factors": 64, "n_hidden": 0, "n_epochs": 2, "patience": 1},
+)  # fmt: skip
 SMALLER = {  # networks over ten thousand items: as by default they would take hours
     "multvae": {"n_hidden": 0, "n_epochs": 15, "learning_rate": 0.003, "patience": 3},
     "multdae": {"n_epochs": 15, "learning_rate": 0.003, "patience": 3},
     "cdae": {"n_epochs": 25, "patience": 3},
     "simple_cf": {"n_epochs": 15, "patience": 3},
+    "compressed_elsa": {"n_factors": 512, "n_stages": 4, "stage_epochs": 1, "n_epochs": 4},
     "combined_autoencoder": {"n_hidden": 32, "n_factors": 32, "n_epochs": 6, "batch_size": 256},
 }
-UNSEARCHED = {"compressed_elsa", "elsa_content", "bpr"}  # nor over many users: minutes a fit
+UNSEARCHED = {"elsa_content", "bpr"}  # a search over many users would take minutes more
 WORDS = ("genres", "authors", "genre_shelves", "llama31_description")  # columns of catalogues
 RATED = f"All ratings; a tenth of them, drawn by seed {SEED}, is asked."
 RATINGS = "-ratings"
@@ -96,10 +113,12 @@ def draw_last(source: Path, folder: Path) -> None:
     pairs = clicks.group_by("user_id", "item_id").agg(pl.max("order", "period"))
     last_day = pl.max("period").over("user_id") == clicks["period"].max()
     last = pl.col("order") == pl.max("order").over("user_id")
-    pairs = pairs.with_columns(asked=last_day & last & (pl.len().over("user_id") > 1))
-    pairs = pairs.sort("user_id", "item_id")
+    pairs = pairs.with_columns(
+        timestamp=pl.from_epoch("order"), asked=last_day & last & (pl.len().over("user_id") > 1)
+    ).sort("user_id", "item_id")  # only the order is known; it stands for the moment
+    columns = ("user_id", "item_id", "timestamp")
     for name, rows in (("train", ~pl.col("asked")), ("test", pl.col("asked"))):
-        pairs.filter(rows).select("user_id", "item_id").write_parquet(folder / f"{name}.parquet")
+        pairs.filter(rows).select(columns).write_parquet(folder / f"{name}.parquet")
 
 
 def write_items(source: Path, folder: Path) -> None:
@@ -126,8 +145,13 @@ def compare(data: str, about: str, *models: object) -> None:
     folder = OUT / data
     hoarfrost(
         "compare", "--train", folder / "train.parquet", "--test", folder / "test.parquet",
-        *models, "--out", folder, "--about", about, "--page", PAGE,
+        *models, "--out", folder, "--about", noted(about), "--page", PAGE,
     )  # fmt: skip
+
+
+def noted(about: str) -> str:
+    """Return what is said of the data, and the sentence in HOARFROST_NOTE if there is one."""
+    return " ".join([about, *filter(None, [os.environ.get("HOARFROST_NOTE")])])
 
 
 def drawn(data: str, *, trials: int, timeout: float) -> None:
@@ -156,48 +180,75 @@ def rated(data: str, *, trials: int, timeout: float) -> None:
     )  # fmt: skip
 
 
+def rated_large(data: str, *, trials: int, timeout: float) -> None:
+    """Compare the same kinds on a million ratings: few epochs, and nothing is searched."""
+    del trials
+    folder = OUT / data / "configs"
+    kinds = [(kind, of) for kind, of in model_kinds().items() if of.consumes == "ratings"]
+    configs: list[object] = []
+    for kind, of in kinds:
+        few = {"n_epochs": 12, "patience": 2} if "n_epochs" in of.model_fields else {}
+        one = {"n_epochs": 1} if kind == "combined_autoencoder" else {}
+        configs += model_file(folder, smaller(kind) | few | one)
+    compare(
+        data, f"{NAMES[data.removesuffix(RATINGS)]}, ratings\n{RATED}", *configs,
+        "--metric", "rmse", "--timeout", timeout,
+    )  # fmt: skip
+
+
 def model_files(folder: Path, consumes: str, trials: int) -> list[object]:
     """Write a file for every kind; return how a comparison is told of them."""
-    (ROOT / folder).mkdir(exist_ok=True)
     configs: list[object] = []
     for kind, of in model_kinds().items():
-        if of.consumes != consumes or kind == "module":
-            continue
-        keys = {"kind": kind} | SMALLER.get(kind, {})
-        text = "[model]\n" + "".join(f"{key} = {json.dumps(keys[key])}\n" for key in keys)
-        if kind not in UNSEARCHED | SMALLER.keys():
-            text += f"\n[tune]\nn_trials = {trials}\n"
-        (ROOT / folder / f"{kind}.toml").write_text(text, encoding="utf-8")
-        configs += ["--config", folder / f"{kind}.toml"]
+        if of.consumes == consumes and kind != "module":
+            searched = kind not in UNSEARCHED | SMALLER.keys()
+            configs += model_file(folder, smaller(kind), trials if searched else 0)
     return configs
+
+
+def smaller(kind: str) -> dict[str, object]:
+    """Return the settings of a kind for ten thousand items and more."""
+    return {"kind": kind} | SMALLER.get(kind, {})
+
+
+def model_file(folder: Path, keys: Mapping[str, object], trials: int = 0) -> list[object]:
+    """Write a file of settings; return how a comparison is told of it."""
+    text = "[model]\n" + "".join(f"{key} = {json.dumps(keys[key])}\n" for key in keys)
+    if trials:
+        text += f"\n[tune]\nn_trials = {trials}\n"
+    path = folder / f"{keys['kind']}.toml"
+    (ROOT / folder).mkdir(exist_ok=True)
+    (ROOT / path).write_text(text, encoding="utf-8")
+    return ["--config", path]
 
 
 def published(data: str, *, trials: int, timeout: float) -> None:
     """Compare on Yelp2018; nothing is searched, two configurations were chosen before."""
     del trials
+    folder = OUT / data / "configs"
+    configs: list[object] = []
+    (ROOT / folder).mkdir(exist_ok=True)
     for name, source in CHOSEN.items():
-        shutil.copy(ROOT / source, ROOT / OUT / data / f"{name}.toml")
-    configs = [each for name in CHOSEN for each in ("--config", OUT / data / f"{name}.toml")]
-    compare(
-        data, YELP, *configs, "--kinds", "sansa,item_knn,ials", "--timeout", timeout,
-        "--metric", "ndcg@20",
-    )  # fmt: skip
+        shutil.copy(ROOT / source, ROOT / folder / f"{name}.toml")
+        configs += ["--config", folder / f"{name}.toml"]
+    configs += [each for kind in PUBLISHED for each in model_file(folder, smaller(kind))]
+    compare(data, YELP, *configs, "--timeout", timeout, "--metric", "ndcg@20")
 
 
 def by_default(data: str, *, trials: int, timeout: float) -> None:
-    """Compare on YOOCHOOSE what is fitted there within minutes; nothing is searched."""
+    """Compare on YOOCHOOSE, networks for few epochs; nothing is searched."""
     del trials
-    compare(
-        data, YOOCHOOSE, "--kinds", "elsa,sansa,item_knn,ials", "--metric", "ndcg@20",
-        "--timeout", timeout,
-    )  # fmt: skip
+    folder = OUT / data / "configs"
+    configs = [each for kind in SESSIONS for each in model_file(folder, {"kind": kind})]
+    configs += [each for keys in SHORT for each in model_file(folder, keys)]
+    compare(data, YOOCHOOSE, *configs, "--metric", "ndcg@20", "--timeout", timeout)
 
 
 RUNS = {
-    "ml-latest-small": (draw_split, drawn, 6, 240.0),
+    "ml-latest-small": (draw_split, drawn, 6, 1800.0),
     "ml-latest-small-ratings": (draw_ratings, rated, 6, 240.0),
     "goodbooks-10k-v1": (draw_split, drawn_large, 3, 900.0),
-    "goodbooks-10k-v1-ratings": (draw_ratings, rated, 3, 600.0),
+    "goodbooks-10k-v1-ratings": (draw_ratings, rated_large, 0, 900.0),
     "yelp2018": (copy_split, published, 0, 1800.0),
     "yoochoose-ader": (draw_last, by_default, 0, 1800.0),
 }
