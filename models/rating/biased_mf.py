@@ -11,11 +11,10 @@ from jaxtyping import Bool, Float, Int
 
 from models.content.content import unit_or_zero
 from models.item_rows import by_item, over_items
-from models.rating.rating_model import cold_pairs, pair_products, rating_figures
+from models.rating.rating_metric import rmse
+from models.rating.rating_model import cold_pairs, pair_products, products, rating_figures
 from models.rating.rating_scale import RatingScale, rated_columns, rating_scale
 from models.rating.ridge_kernel import ridge_rows
-
-_PAIRS = 65_536  # multiplied at once
 
 
 @dataclass(frozen=True)
@@ -149,7 +148,8 @@ def _improved(model: BiasedMF, R: sp.csr_array, columns: sp.csr_array) -> tuple[
     w = ridge_rows(left, _with_one(users[:, :-2]), *_ridge(model.l2, users.shape[1] - 2))
     factors, bias = w[:, :-1].astype(np.float32), w[:, -1].astype(np.float32)
     better = replace(model, factors=factors, bias=bias)
-    return better, _rmse(users, better.decoder, R)
+    row = np.repeat(np.arange(R.shape[0]), np.diff(R.indptr))
+    return better, rmse(products(users, better.decoder, row, R.indices), R.data)
 
 
 def _advance(state: BiasedMFState, model: BiasedMF, figures: dict[str, float]) -> BiasedMFState:
@@ -165,16 +165,6 @@ def _advance(state: BiasedMFState, model: BiasedMF, figures: dict[str, float]) -
 
 def _is_stale(state: BiasedMFState, patience: int | None) -> bool:
     return patience is not None and state.epoch - state.best.best_epoch >= patience
-
-
-def _rmse(users: np.ndarray, decoder: np.ndarray, R: sp.csr_array) -> float:
-    row, squares = np.repeat(np.arange(R.shape[0]), np.diff(R.indptr)), 0.0
-    for start in range(0, R.nnz, _PAIRS):
-        some = slice(start, start + _PAIRS)
-        pairs = users[row[some]], decoder[R.indices[some]]
-        error = np.einsum("ij,ij->i", *pairs, dtype=np.float64) - R.data[some]
-        squares += float(np.square(error).sum())
-    return float(np.sqrt(squares / R.nnz))
 
 
 def _ridge(l2: float, rank: int) -> tuple[np.ndarray, np.ndarray]:

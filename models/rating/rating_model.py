@@ -52,7 +52,22 @@ def pair_products(
         place = order[some]
         asked, at = np.unique(row[place], return_inverse=True)
         E = encode(R[asked]).astype(np.float64)
-        values[place] = np.einsum("ij,ij->i", E[at], decoder[item[place]], dtype=np.float64)
+        values[place] = products(E, decoder, at, item[place])
+    return values
+
+
+def products(
+    E: Float[np.ndarray, "n_rows n_factors"],
+    decoder: Float[np.ndarray, "n_items n_factors"],
+    row: Int[np.ndarray, " n_pairs"],
+    item: Int[np.ndarray, " n_pairs"],
+) -> Float[np.ndarray, " n_pairs"]:
+    """Return E[row] · decoder[item], float64, some pairs at a time."""
+    values = np.empty(len(row))
+    for start in range(0, len(row), _PAIRS):
+        some = slice(start, start + _PAIRS)
+        pairs = E[row[some]], decoder[item[some]]
+        values[some] = np.einsum("ij,ij->i", *pairs, dtype=np.float64)
     return values
 
 

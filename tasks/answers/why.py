@@ -8,7 +8,6 @@ import polars as pl
 
 from data_contracts.errors import ConfigError
 from data_contracts.manifests import SnapshotManifest
-from data_contracts.report import Recommendation
 from data_contracts.why import (
     ItemStory,
     Listed,
@@ -22,6 +21,7 @@ from tasks.catalogue import read_catalogue
 from tasks.history.history_shard import is_kept, of_user, users_of_item
 from tasks.lake import Night
 from tasks.lists.segments import read_segments
+from tasks.report.examples import in_words
 from tasks.snapshot.snapshot import reading
 from tasks.user_hash import masked
 
@@ -202,28 +202,10 @@ def _lists(
         UserList(
             surface=name,
             short_reason=next(iter(short.filter(pl.col("surface") == name)["short_reason"]), None),
-            items=_recommendations(shown.filter(pl.col("surface") == name).sort("rank"), titles),
+            items=in_words(shown.filter(pl.col("surface") == name).sort("rank"), titles),
         )
         for name in names
         if only in (None, name)
-    )
-
-
-def _recommendations(
-    rows: pl.DataFrame, titles: dict[Id, str | None]
-) -> tuple[Recommendation, ...]:
-    return tuple(
-        Recommendation(
-            rank=row["rank"],
-            item_id=row["item_id"],
-            title=titles.get(row["item_id"]),
-            score=row["score"],
-            source=row["source"],
-            because_item_id=row["because_item_id"],
-            because_title=titles.get(row["because_item_id"]),
-            because_share=row["because_share"],
-        )
-        for row in rows.iter_rows(named=True)
     )
 
 

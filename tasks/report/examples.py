@@ -1,5 +1,7 @@
 """A few users with their history and their list, in words a person can judge."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import polars as pl
 
@@ -43,17 +45,24 @@ def _example(
     return UserExample(
         user_id=user,
         history=tuple(titles.get(item) or str(item) for item in liked["item_id"].head(N_HISTORY)),
-        recommendations=tuple(
-            Recommendation(
-                rank=row["rank"],
-                item_id=row["item_id"],
-                title=titles.get(row["item_id"]),
-                score=row["score"],
-                source=row["source"],
-                because_item_id=row["because_item_id"],
-                because_title=titles.get(row["because_item_id"]),
-                because_share=row["because_share"],
-            )
-            for row in top.iter_rows(named=True)
-        ),
+        recommendations=in_words(top, titles),
+    )
+
+
+def in_words(
+    rows: pl.DataFrame, titles: Mapping[str | int, str | None]
+) -> tuple[Recommendation, ...]:
+    """Return rows of top_n with the titles of their items, in their order."""
+    return tuple(
+        Recommendation(
+            rank=row["rank"],
+            item_id=row["item_id"],
+            title=titles.get(row["item_id"]),
+            score=row["score"],
+            source=row["source"],
+            because_item_id=row["because_item_id"],
+            because_title=titles.get(row["because_item_id"]),
+            because_share=row["because_share"],
+        )
+        for row in rows.iter_rows(named=True)
     )

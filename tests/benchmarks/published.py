@@ -132,9 +132,11 @@ def split_users(rows: pl.DataFrame, folder: Path, *, held: int, seed: int, last:
 def _asked(n_items: int, draw: np.random.RandomState | None) -> np.ndarray:
     """Tell which of a user's items are asked, of few items none."""
     asked = np.zeros(n_items, dtype=bool)
-    if n_items >= LEAST and draw is None:
+    if n_items < LEAST:
+        return asked
+    if draw is None:
         asked[int((1.0 - ASKED) * n_items) :] = True
-    elif n_items >= LEAST and draw is not None:
+    else:
         asked[draw.choice(n_items, int(ASKED * n_items), replace=False)] = True
     return asked
 

@@ -19,7 +19,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -171,13 +171,18 @@ def drawn_large(data: str, *, trials: int, timeout: float) -> None:
     )  # fmt: skip
 
 
-def rated(data: str, *, trials: int, timeout: float) -> None:
-    """Compare every kind that predicts ratings."""
-    configs = model_files(OUT / data / "configs", "ratings", trials)
+def compare_errors(data: str, configs: Sequence[object], timeout: float) -> None:
+    """Compare what models of ratings predict."""
     compare(
         data, f"{NAMES[data.removesuffix(RATINGS)]}, ratings\n{RATED}", *configs,
         "--metric", "rmse", "--timeout", timeout,
     )  # fmt: skip
+
+
+def rated(data: str, *, trials: int, timeout: float) -> None:
+    """Compare every kind that predicts ratings."""
+    configs = model_files(OUT / data / "configs", "ratings", trials)
+    compare_errors(data, configs, timeout)
 
 
 def rated_large(data: str, *, trials: int, timeout: float) -> None:
@@ -190,10 +195,7 @@ def rated_large(data: str, *, trials: int, timeout: float) -> None:
         few = {"n_epochs": 12, "patience": 2} if "n_epochs" in of.model_fields else {}
         one = {"n_epochs": 1} if kind == "combined_autoencoder" else {}
         configs += model_file(folder, smaller(kind) | few | one)
-    compare(
-        data, f"{NAMES[data.removesuffix(RATINGS)]}, ratings\n{RATED}", *configs,
-        "--metric", "rmse", "--timeout", timeout,
-    )  # fmt: skip
+    compare_errors(data, configs, timeout)
 
 
 def model_files(folder: Path, consumes: str, trials: int) -> list[object]:
@@ -235,7 +237,7 @@ def published(data: str, *, trials: int, timeout: float) -> None:
     compare(data, YELP, *configs, "--timeout", timeout, "--metric", "ndcg@20")
 
 
-def by_default(data: str, *, trials: int, timeout: float) -> None:
+def sessions(data: str, *, trials: int, timeout: float) -> None:
     """Compare on YOOCHOOSE, networks for few epochs; nothing is searched."""
     del trials
     folder = OUT / data / "configs"
@@ -250,7 +252,7 @@ RUNS = {
     "goodbooks-10k-v1": (draw_split, drawn_large, 3, 900.0),
     "goodbooks-10k-v1-ratings": (draw_ratings, rated_large, 0, 900.0),
     "yelp2018": (copy_split, published, 0, 1800.0),
-    "yoochoose-ader": (draw_last, by_default, 0, 1800.0),
+    "yoochoose-ader": (draw_last, sessions, 0, 1800.0),
 }
 
 
