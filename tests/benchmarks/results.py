@@ -250,9 +250,9 @@ RUNS = {
     "ml-latest-small": (draw_split, drawn, 6, 1800.0),
     "ml-latest-small-ratings": (draw_ratings, rated, 6, 240.0),
     "goodbooks-10k-v1": (draw_split, drawn_large, 3, 900.0),
-    "goodbooks-10k-v1-ratings": (draw_ratings, rated_large, 0, 900.0),
-    "yelp2018": (copy_split, published, 0, 1800.0),
-    "yoochoose-ader": (draw_last, sessions, 0, 1800.0),
+    "goodbooks-10k-v1-ratings": (draw_ratings, rated_large, 0, 2400.0),
+    "yelp2018": (copy_split, published, 0, 3600.0),
+    "yoochoose-ader": (draw_last, sessions, 0, 5400.0),
 }
 
 
