@@ -111,7 +111,8 @@ def explain_lists(
     """
     match model:
         case ELSA():
-            return explain(model.A, model.temper(X), items)
+            beside = None if model.W is None else (model.W, X)
+            return explain(model.A, model.temper(X), items, D=model.decoder, beside=beside)
         case CompressedELSA():
             return explain_sparse(model.A, model.temper(X), items)
         case ItemItem() | SparseItemItem():
@@ -170,9 +171,7 @@ def laid_over(model: FittedModel, known: Bool[np.ndarray, " n_items"]) -> Fitted
         known: of all items, false for those beyond the model.
     """
     match model:
-        case ELSA():
-            return replace(model, A=over_items(model.A, known), counts=_longer(model.counts, known))
-        case CompressedELSA() | ContentELSA() | Autoencoder() | SVAE() | RatingBias():
+        case ELSA() | CompressedELSA() | ContentELSA() | Autoencoder() | SVAE() | RatingBias():
             return model.laid_over(known)
         case BiasedMF() | ItemCodes() | RatingNetworkModel() | CombinedAutoencoder():
             return model.laid_over(known)

@@ -46,8 +46,9 @@ def arrays_of(model: FittedModel) -> ModelArrays:  # noqa: C901 - one case a for
     """Return what model_of makes the model from, besides its counts."""
     match model:
         case ELSA():
-            tempering = np.array([model.alpha, model.beta])
-            return ModelArrays("elsa", {"factors": model.A, "tempering": tempering}, {})
+            arrays = {} if model.W is None else _parts(model.W, "residual")
+            arrays |= {"factors": model.A, "tempering": np.array([model.alpha, model.beta])}
+            return ModelArrays("elsa", arrays, {})
         case CompressedELSA():
             tempering = np.array([model.alpha, model.beta])
             arrays = _parts(model.A, "factors") | {"tempering": tempering}
@@ -106,7 +107,8 @@ def model_of(  # noqa: C901 - one case a form
     match form:
         case "elsa":
             alpha, beta = arrays["tempering"].tolist()
-            return ELSA(arrays["factors"], counts, alpha, beta)
+            W = _joined(arrays, "residual", len(counts)) if "residual_data" in arrays else None
+            return ELSA(arrays["factors"], counts, alpha, beta, W=W)
         case "compressed_elsa":
             alpha, beta = arrays["tempering"].tolist()
             A = _joined(arrays, "factors", len(counts), int(parameters["n_factors"]))

@@ -1,4 +1,7 @@
-"""ELSA: a linear shallow autoencoder whose item-item matrix has low rank and a zero diagonal."""
+"""ELSA: a linear shallow autoencoder; its item-item matrix has low rank and a zero diagonal.
+
+What the rank cannot hold may stand beside it, as sparse weights (models/elsa/elsa_residual.py).
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -7,7 +10,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from models.elsa.elsa_cpu import CpuEngine
 from models.elsa.elsa_form import AS_PUBLISHED, ELSAForm
@@ -16,6 +19,8 @@ from models.elsa.elsa_state import Parameter, TrainingState, fresh_state
 from models.elsa.elsa_torch import TorchEngine
 from models.elsa.nadam import Schedule
 from models.elsa.tempering import popularity_power, scale_items
+from models.item_item.sparse_product import sparse_product
+from models.item_rows import over_items
 from models.metric.metric import evaluate
 
 Validation = tuple[sp.csr_array, sp.csr_array]
@@ -24,16 +29,17 @@ OnEpoch = Callable[[int, dict[str, float], TrainingState], None]
 
 @dataclass(frozen=True)
 class ELSA:
-    """Fitted ELSA; scores are ``X diag(counts^-alpha) (A Aᵀ - I) diag(counts^beta)``."""
+    """Fitted ELSA; scores are ``X diag(counts^-alpha) (A Aᵀ - I) diag(counts^beta) + X W``."""
 
     A: Float[np.ndarray, "n_items n_factors"]  # unit rows
     counts: Int[np.ndarray, " n_items"] | None = None  # users who had the item in training
     alpha: float = 0.0
     beta: float = 0.0
     best_epoch: int = 0
+    W: sp.csr_array | None = None  # (n_items, n_items) float32, zero diagonal; None: zeros
 
     def temper(self, X: sp.csr_array) -> sp.csr_array:
-        """Return X as the model reads it: item j adds x_j a_j·a_i to the score of item i."""
+        """Return X as the low rank reads it: item j adds x_j a_j·a_i to the score of item i."""
         scale = self._power(-self.alpha)
         return X if scale is None else scale_items(X, scale)
 
@@ -43,7 +49,7 @@ class ELSA:
 
     @cached_property
     def decoder(self) -> Float[np.ndarray, "n_items n_factors"]:
-        """Return A by the power of popularity: unseen items score ``encode(X) @ decoder.T``."""
+        """Return A by the power of popularity; ``encode(X) @ decoder.T`` are the products."""
         scale = self._power(self.beta)
         return self.A if scale is None else self.A * scale[:, None]
 
@@ -57,11 +63,34 @@ class ELSA:
         scale = self._power(self.beta)
         return (weight if scale is None else weight * scale[X.indices]).astype(np.float32)
 
+    @property
+    def beside(self) -> Callable[[sp.csr_array], sp.csr_array] | None:
+        """What W adds to that product: of X, sorted, the matrix (batch, n_items); None without."""
+        W = self.W
+        return None if W is None else lambda X: sparse_product(X.astype(np.float32), W)
+
     def scores(self, X: sp.csr_array) -> Float[np.ndarray, "batch n_items"]:
         """Return dense scores, for small batches."""
         tempered, scale = self.temper(X), self._power(self.beta)
         scores = np.asarray(tempered @ self.A @ self.A.T - tempered.toarray(), dtype=np.float32)
-        return scores if scale is None else scores * scale
+        scores = scores if scale is None else scores * scale
+        return scores if self.beside is None else scores + self.beside(X).toarray()
+
+    def laid_over(self, known: Bool[np.ndarray, " n_items"]) -> "ELSA":
+        """Return the model over at least as many items; the rows of unknown ones are zeros.
+
+        Args:
+            known: of all items, false for those beyond the model.
+        """
+        n_own, n_items = len(self.A), len(known)
+        counts = np.zeros(n_items, dtype=np.int64)
+        counts[:n_own] = 0 if self.counts is None else self.counts
+        wider = replace(self, A=over_items(self.A, known), counts=counts)
+        if self.W is None:
+            return wider
+        indptr = np.pad(self.W.indptr, (0, n_items - n_own), mode="edge")
+        W = sp.csr_array((self.W.data, self.W.indices, indptr), shape=(n_items, n_items))
+        return replace(wider, W=W)
 
     @cached_property
     def _squares(self) -> np.ndarray:

@@ -9,8 +9,10 @@ from jaxtyping import Bool, Float, Int
 
 from models.ranking.ranking import Block, FactorModel, rank_items
 from models.ranking.ranking_engine import Engine, ranked
-from models.ranking.ranking_rows import FactorRows
+from models.ranking.ranking_rows import FactorRows, entries
 from models.ranking.ranking_rule import Masks
+
+_ROWS = 4096  # users whose scores beside the products are held at once
 
 
 def rank_similar_users(
@@ -73,10 +75,25 @@ def rank_audience(
     Raises:
         ValueError: shapes disagree, or a score is not finite.
     """
-    decoder = model.decoder
+    decoder, more = model.decoder, _beside(model, X, items)
     masks = Masks.checked(sp.csr_array(sp.csc_array(seen)[:, items].T), eligible)
-    rows = FactorRows(lambda rows: decoder[items[rows]], _encoded(model, X), listed=masks.listed)
+    rows = FactorRows(
+        lambda rows: decoder[items[rows]], _encoded(model, X), listed=masks.listed,
+        added=None if more is None else lambda rows: entries(more, rows, more[rows].data),
+    )  # fmt: skip
     return ranked(rows, masks, n_rows=len(items), k=k, engine=Engine(**engine))
+
+
+def _beside(model: FactorModel, X: sp.csr_array, items: np.ndarray) -> sp.csr_array | None:
+    """Return what is to be added to the products of items with users, None for nothing."""
+    beside = getattr(model, "beside", None)
+    if beside is None:
+        return None
+    starts = range(0, max(1, X.shape[0]), _ROWS)
+    parts = [beside(X[start : start + _ROWS])[:, items] for start in starts]
+    added = sp.csr_array(sp.vstack(parts).T)
+    added.sort_indices()
+    return added
 
 
 def _encoded(model: FactorModel, X: sp.csr_array) -> Float[np.ndarray, "n_users n_factors"]:

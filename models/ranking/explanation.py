@@ -8,14 +8,21 @@ from models.blas_thread import workers
 from models.ranking.explanation_kernel import explain_products
 
 _ROWS = 256  # explained at once by a thread
+_Parts = tuple[np.ndarray, np.ndarray, np.ndarray]
+_NO_WEIGHTS = np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.float32)
 
 
 def explain(
-    A: Float[np.ndarray, "n_items n_factors"], X: sp.csr_array, items: Int[np.ndarray, "batch k"]
+    A: Float[np.ndarray, "n_items n_factors"],
+    X: sp.csr_array,
+    items: Int[np.ndarray, "batch k"],
+    *,
+    D: Float[np.ndarray, "n_items n_factors"] | None = None,
+    beside: tuple[sp.csr_array, sp.csr_array] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the seen item that contributes most to every listed item, and its share.
 
-    The score of an unseen item i is the sum over the history of ``x_j (a_j · a_i)``: the
+    The score of an unseen item i is the sum over the history of ``x_j (a_j · d_i)``: the
     largest term names the reason (equal terms: the lowest index), and its share is taken of
     the sum of all positive terms. A listed item's own entry is no reason for it.
 
@@ -23,12 +30,18 @@ def explain(
         A: item factors.
         X: histories with weights, shape (batch, n_items), sorted indices.
         items: lists, padded with -1.
+        D: factors of listed items where they are others than A.
+        beside: weights W of items for items, shape (n_items, n_items), sorted indices, and
+            histories Z with the pattern of X: every term has ``z_j W_ji`` besides.
 
     Returns:
         Because (batch, k) int32, -1 where no term is positive; share (batch, k) float32 in
         (0, 1], nan where there is no reason.
     """
     factors = np.require(A, np.float32, ["C"])
+    listed = factors if D is None else np.require(D, np.float32, ["C"])
+    W: _Parts = _NO_WEIGHTS if beside is None else _parts(beside[0])
+    weights = X.data if beside is None else beside[1].data
     lists = np.require(items, np.int32, ["C"])
     because = np.empty(items.shape, np.int32)
     share = np.empty(items.shape, np.float32)
@@ -39,11 +52,16 @@ def explain(
         indptr = X.indptr[rows.start : rows.stop + 1].astype(np.int64) - first
         indices, data = X.indices[first:last], X.data[first:last]
         history = indptr, indices.astype(np.int32), data.astype(np.float32)
-        explain_products(factors, *history, lists[rows], because[rows], share[rows])
+        x = weights[first:last].astype(np.float32)
+        explain_products(factors, listed, *history, *W, x, lists[rows], because[rows], share[rows])
 
     with workers() as pool:
         list(pool.map(explain_rows, range(0, len(lists), _ROWS)))
     return because, share
+
+
+def _parts(W: sp.csr_array) -> _Parts:
+    return W.indptr.astype(np.int64), W.indices.astype(np.int32), W.data.astype(np.float32)
 
 
 def explain_sparse(

@@ -39,6 +39,25 @@ def _weigh(
 
 
 @compiled
+def _beside(
+    W_indptr: np.ndarray, W_indices: np.ndarray, W_data: np.ndarray, item: int, x: float,
+    items: np.ndarray, terms: np.ndarray,
+) -> None:  # fmt: skip
+    """Add what an item's row of W says of every listed item."""
+    first, last = W_indptr[item], W_indptr[item + 1]
+    for place in range(len(items)):
+        low, high = first, last
+        while low < high:
+            middle = (low + high) // 2
+            if W_indices[middle] < items[place]:
+                low = middle + 1
+            else:
+                high = middle
+        if low < last and W_indices[low] == items[place]:
+            terms[place] += x * W_data[low]
+
+
+@compiled
 def _take(
     terms: np.ndarray, item: int, best: np.ndarray, total: np.ndarray, because: np.ndarray
 ) -> None:
@@ -71,16 +90,22 @@ def _share(items: np.ndarray, best: np.ndarray, total: np.ndarray, because: np.n
 
 @compiled
 def explain_products(
-    A: np.ndarray, indptr: np.ndarray, indices: np.ndarray, data: np.ndarray,
+    A: np.ndarray, D: np.ndarray, indptr: np.ndarray, indices: np.ndarray, data: np.ndarray,
+    W_indptr: np.ndarray, W_indices: np.ndarray, W_data: np.ndarray, x: np.ndarray,
     items: np.ndarray, because: np.ndarray, share: np.ndarray,
 ) -> None:  # fmt: skip
-    """Write reasons where item j of a history adds ``x_j (a_j · a_i)`` to another item i.
+    """Write reasons where item j of a history adds ``data_j (a_j · d_i) + x_j W_ji`` to item i.
 
     Args:
-        A: item factors, shape (n_items, n_factors), float32.
+        A: factors of items that are read, shape (n_items, n_factors), float32.
+        D: of items that are listed, the same.
         indptr: where histories begin, shape (rows + 1,), int64.
         indices: their items, int32.
-        data: their weights, float32.
+        data: their weights as A reads them, float32.
+        W_indptr: where rows of W begin, shape (n_items + 1,); empty where there is no W.
+        W_indices: their items, rising.
+        W_data: their values.
+        x: weights as W reads them, as data.
         items: lists, shape (rows, k), int32, padded with -1.
         because: shape (rows, k), int32; written.
         share: shape (rows, k), float32; written.
@@ -92,7 +117,7 @@ def explain_products(
         best[:], total[:] = _ZERO, 0.0
         start, stop = indptr[row], indptr[row + 1]
         if start < stop:
-            _gather(A, items[row], listed)
+            _gather(D, items[row], listed)
         for entry in range(start, stop, _TOGETHER):
             last = stop - 1
             one, two = min(entry + 1, last), min(entry + 2, last)
@@ -105,6 +130,10 @@ def explain_products(
             )  # fmt: skip
             for each in range(min(_TOGETHER, stop - entry)):
                 item = indices[entry + each]
+                if len(W_indptr):
+                    _beside(
+                        W_indptr, W_indices, W_data, item, x[entry + each], items[row], terms[each]
+                    )
                 _forget(terms[each], items[row], item)
                 _take(terms[each], item, best, total, because[row])
         _share(items[row], best, total, because[row], share[row])

@@ -40,9 +40,9 @@ def rank_users(
 ) -> Iterator[Block]:
     """Yield the k best of the items that may be listed to every row, block by block.
 
-    The score of a factor model is the product in float64 rounded to float32, less what the
-    model's ``own`` takes off items of the row; then boosted. Lists depend neither on blocks and
-    threads nor on the device or the precision of its products.
+    The score of a factor model is the product in float64, with what its ``beside`` adds and
+    less what its ``own`` takes off items of the row, rounded to float32; then boosted. Lists
+    depend neither on blocks and threads nor on the device or the precision of its products.
 
     Args:
         model: scores rows.
@@ -71,7 +71,7 @@ def rank_users(
     masks = Masks.checked(
         seen, eligible, group=group, allowed=allowed, boost=boost, min_score=min_score
     )
-    rows = _rows(model, X, masks, own=None if seen is X else _own(model, X))
+    rows = _rows(model, X, masks, added=_added(model, X, own_shown=seen is not X))
     engine = Engine(block_size, budget, device, products)
     return ranked(rows, masks, n_rows=X.shape[0], k=k, engine=engine)
 
@@ -151,16 +151,31 @@ def _rows(
     X: sp.csr_array,
     masks: Masks,
     *,
-    own: Callable[[slice], Entries] | None,
+    added: Callable[[slice], Entries] | None,
 ) -> Rows:
     if isinstance(model, FactorModel):
         return FactorRows(
             lambda rows: model.encode(X[rows]), model.decoder,
-            own=own, listed=masks.listed, extra=masks.extra,
+            added=added, listed=masks.listed, extra=masks.extra,
         )  # fmt: skip
     return ScoreRows(lambda rows: model.scores(X[rows]), X.shape[1])
 
 
-def _own(model: FactorModel | ScoreModel, X: sp.csr_array) -> Callable[[slice], Entries] | None:
-    own = getattr(model, "own", None)
-    return own and (lambda rows: entries(X, rows, own(X[rows])))
+def _added(
+    model: FactorModel | ScoreModel, X: sp.csr_array, *, own_shown: bool
+) -> Callable[[slice], Entries] | None:
+    """Return what gives the entries of a slice of rows that are added to its products."""
+    beside, own = getattr(model, "beside", None), getattr(model, "own", None) if own_shown else None
+    if beside is None:
+        return own and (lambda rows: entries(X, rows, -own(X[rows])))
+
+    def added(rows: slice) -> Entries:
+        part = X[rows]
+        more = beside(part)
+        if own is not None:
+            off = sp.csr_array((own(part), part.indices, part.indptr), shape=part.shape)
+            more = sp.csr_array(more - off)
+            more.sort_indices()
+        return entries(more, slice(0, more.shape[0]), more.data)
+
+    return added

@@ -43,7 +43,7 @@ class CpuRanker:
         batch = self._rows.batch(rows, products="float32" if halved is None else "bfloat16")
         if halved is not None and not self._rows.fits_bf16(batch.H):
             halved = None
-        rules, kept = self._masks.of(rows, batch.own), self._nothing_kept(batch)
+        rules, kept = self._masks.of(rows, batch.added), self._nothing_kept(batch)
         tiles = tiles_of(batch, self._rows.decoder, self._tile, halved=halved)
         for start in range(0, len(self._columns), self._tile):
             columns = self._columns[start : start + self._tile]

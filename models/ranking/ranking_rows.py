@@ -19,10 +19,11 @@ Scores = np.ndarray | sp.csr_array
 
 @runtime_checkable
 class FactorModel(Protocol):
-    """A model whose scores are ``encode(X) @ decoder.T``, up to the score of a row's own items.
+    """A model whose scores are ``encode(X) @ decoder.T``, but for a few items of every row.
 
     It may have a method ``own(X)``: what an item's own entry in X adds to that product and must
-    not, float32, aligned with ``X.indices``.
+    not, float32, aligned with ``X.indices``; and ``beside``: None, or a function of X that gives
+    what is to be added to the product, a sparse matrix of its shape, float32, sorted indices.
     """
 
     def encode(self, X: sp.csr_array) -> np.ndarray:
@@ -48,7 +49,7 @@ class Batch(NamedTuple):
     """Rows ready to be scored."""
 
     H: np.ndarray  # (rows, n_factors) float32; no factors: scores are given
-    own: Entries
+    added: Entries
     margin: np.ndarray  # (rows,) float64: how far the product may be from the exact score
     scores: Scores | None
 
@@ -61,7 +62,7 @@ class FactorRows:
         encode: Callable[[slice], np.ndarray],
         decoder: np.ndarray,
         *,
-        own: Callable[[slice], Entries] | None = None,
+        added: Callable[[slice], Entries] | None = None,
         listed: np.ndarray | None = None,
         extra: np.ndarray | None = None,
     ) -> None:
@@ -70,11 +71,11 @@ class FactorRows:
         Args:
             encode: from a slice of rows to factors, shape (rows, n_factors).
             decoder: shape (n_items, n_factors).
-            own: from a slice of rows to what must be subtracted.
+            added: from a slice of rows to what must be added to their products.
             listed: items anybody may be shown; only their lengths count.
             extra: boost - 1, shape (n_items,).
         """
-        self._encode, self._own = encode, own
+        self._encode, self._added = encode, added
         self.decoder = np.require(decoder, np.float32, ["C"])
         self.n_items, self.n_factors = self.decoder.shape
         self.longest = _longest(self.decoder, listed)
@@ -88,15 +89,15 @@ class FactorRows:
             products: float32, tfloat32 or bfloat16: what the products are made in.
         """
         H = np.require(self._encode(rows), np.float32, ["C", "W"])
-        own = nothing(len(H)) if self._own is None else self._own(rows)
-        margin = self._margin(H, own, products=products)
-        return Batch(H, own, margin, None)
+        added = nothing(len(H)) if self._added is None else self._added(rows)
+        margin = self._margin(H, added, products=products)
+        return Batch(H, added, margin, None)
 
     def fits_bf16(self, H: np.ndarray) -> bool:
         """Tell whether no product of rounded factors can overflow."""
         return bool(max(self.longest, _lengths(H).max(initial=0.0)) < _LARGEST_BF16)
 
-    def _margin(self, H: np.ndarray, own: Entries, *, products: str) -> np.ndarray:
+    def _margin(self, H: np.ndarray, added: Entries, *, products: str) -> np.ndarray:
         """Bound |seen - exact| of every row.
 
         A product of r terms, summed in any order, is off by at most gamma |h| |d| (Higham,
@@ -107,7 +108,7 @@ class FactorRows:
         gamma = 1.01 * (n_factors + 10) * _UNIT
         gamma = (1.0 + _ROUNDING[products]) ** 3 * (1.0 + gamma) - 1.0
         length = _lengths(H)
-        size = length * self.longest + _largest(own)
+        size = length * self.longest + _largest(added)
         lost = 2.0 * n_factors * _LEAST * (1.0 + length + self.longest)
         change = 1.0 + self._largest_extra
         return np.where(size > 0.0, 1.01 * change * (gamma * size + lost), 0.0)
@@ -181,11 +182,11 @@ def _longest(D: np.ndarray, listed: np.ndarray | None) -> float:
     return longest
 
 
-def _largest(own: Entries) -> np.ndarray:
-    n = np.diff(own.indptr)
+def _largest(added: Entries) -> np.ndarray:
+    n = np.diff(added.indptr)
     largest = np.zeros(len(n))
     filled = np.flatnonzero(n)
     if len(filled):
-        sizes = np.abs(own.values.astype(np.float64))
-        largest[filled] = np.maximum.reduceat(sizes, own.indptr[filled])
+        sizes = np.abs(added.values.astype(np.float64))
+        largest[filled] = np.maximum.reduceat(sizes, added.indptr[filled])
     return largest

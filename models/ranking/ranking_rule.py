@@ -63,13 +63,13 @@ class Masks:
         every = self.eligible[:, self.columns].all()
         return np.empty((0, 0), dtype=bool) if every else self.eligible
 
-    def of(self, rows: slice, own: Entries) -> Rules:
-        """Return the rules of some rows, with what is to be subtracted from their scores."""
+    def of(self, rows: slice, added: Entries) -> Rules:
+        """Return the rules of some rows, with what is to be added to their products."""
         allowed = self.allowed
         return Rules(
             hidden=entries(self.hidden, rows),
             allowed=nothing(rows.stop - rows.start) if allowed is None else entries(allowed, rows),
-            own=own, eligible=self._needed, group=self.group[rows],
+            added=added, eligible=self._needed, group=self.group[rows],
             extra=self.extra, floor=self.floor,
         )  # fmt: skip
 

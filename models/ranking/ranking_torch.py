@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 from torch import Tensor
 
@@ -76,7 +77,7 @@ class TorchRanker:
     def prepare(self, rows: slice) -> Prepared:
         """Return rows with their factors and rules; any thread may do it."""
         batch = self._rows.batch(rows, products=self._products)
-        return Prepared(rows, batch, self._masks.of(rows, batch.own))
+        return Prepared(rows, batch, self._masks.of(rows, batch.added))
 
     def propose(self, block: Prepared) -> list[Proposed]:
         """Start to look for candidates, in smaller and smaller parts if memory does not suffice."""
@@ -110,7 +111,7 @@ class TorchRanker:
     def _proposed(self, block: Prepared) -> Proposed:
         fits = self._rows.fits_bf16(block.batch.H)
         H = self._sent(block.batch.H).to(self._dtype if fits else torch.float32)
-        hidden, own = _Laid.out(block.rules.hidden), _Laid.out(block.batch.own)
+        hidden, added = _Laid.out(block.rules.hidden), _Laid.out(block.batch.added)
         group = self._sent(block.rules.group)
         n_rows, n_items = len(H), self._rows.n_items
         width = int(np.clip(self._budget // (_BYTES_OF_SCORE * n_rows), 1, n_items))
@@ -121,15 +122,17 @@ class TorchRanker:
         for start in range(0, n_items, width):
             span = slice(start, min(start + width, n_items))
             S = torch.mm(H, self._D[span].to(H.dtype).T).float()
-            self._apply(S, span, group, hidden, own)
+            self._apply(S, span, group, hidden, added)
             best = _merged(best, S, start, 2 * self._k + _ROOM)
         return self._fetched(block, *best)
 
-    def _apply(self, S: Tensor, span: slice, group: Tensor, hidden: "_Laid", own: "_Laid") -> None:
-        rows, columns, values = own.within(span)
+    def _apply(
+        self, S: Tensor, span: slice, group: Tensor, hidden: "_Laid", added: "_Laid"
+    ) -> None:
+        rows, columns, values = added.within(span)
         if len(rows):
             place = self._sent(rows), self._sent(columns)
-            S.index_put_(place, -self._sent(values), accumulate=True)
+            S.index_put_(place, self._sent(values), accumulate=True)
         if len(self._extra):
             S += self._extra[span] * S.abs()
         eligible = self._eligible[:, span]
@@ -196,10 +199,12 @@ class _Laid(NamedTuple):
 
     @classmethod
     def out(cls, entries: Entries) -> "_Laid":
-        row = np.repeat(np.arange(len(entries.indptr) - 1), np.diff(entries.indptr))
-        order = np.argsort(entries.indices, kind="stable")
-        values = entries.values[order] if len(entries.values) else entries.values
-        return cls(row[order], entries.indices[order].astype(np.int64), values)
+        shape = len(entries.indptr) - 1, int(entries.indices.max(initial=-1)) + 1
+        place = np.arange(len(entries.indices))
+        laid = sp.csr_array((place, entries.indices, entries.indptr), shape=shape).tocsc()
+        items = np.repeat(np.arange(shape[1]), np.diff(laid.indptr))
+        values = entries.values[laid.data] if len(entries.values) else entries.values
+        return cls(laid.indices.astype(np.int64), items, values)
 
     def within(self, span: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         first, last = np.searchsorted(self.items, [span.start, span.stop])

@@ -46,7 +46,7 @@ class Rules(NamedTuple):
 
     hidden: Entries
     allowed: Entries  # a row without entries is not restricted
-    own: Entries  # to be subtracted
+    added: Entries  # to the products of factors
     eligible: np.ndarray  # (n_groups, n_items) bool; no groups: everything is
     group: np.ndarray  # (rows,) int32
     extra: np.ndarray  # (n_items,) float32: boost - 1; empty: no boosts
@@ -116,15 +116,15 @@ def _dot(h: np.ndarray, D: np.ndarray, item: int, terms: np.ndarray) -> float:
 
 @compiled
 def _exact(
-    h: np.ndarray, D: np.ndarray, item: int, own: Entries, start: int, stop: int,
+    h: np.ndarray, D: np.ndarray, item: int, added: Entries, start: int, stop: int,
     extra: np.ndarray, terms: np.ndarray,
 ) -> np.float32:  # fmt: skip
-    """Return the score that counts; a row's own entries lie between start and stop."""
+    """Return the score that counts; what is added in the row lies between start and stop."""
     total = _dot(h, D, item, terms)
     if start < stop:
-        place = _first(own.indices, start, stop, item)
-        if place < stop and own.indices[place] == item:
-            total -= own.values[place]
+        place = _first(added.indices, start, stop, item)
+        if place < stop and added.indices[place] == item:
+            total += added.values[place]
     score = np.float32(total)
     if len(extra):
         score = score + extra[item] * abs(score)
@@ -159,17 +159,17 @@ def _select(keys: np.ndarray, count: int, k: int) -> None:
 @compiled
 def _settle(row: int, H: np.ndarray, D: np.ndarray, kept: Kept, rules: Rules) -> None:
     """Replace the scores of a row's candidates by exact ones."""
-    keys, h, own, extra, terms = (
+    keys, h, added, extra, terms = (
         kept.keys[row],
         H[row],
-        rules.own,
+        rules.added,
         rules.extra,
         np.empty(H.shape[1] + _LANES),
     )
-    start, stop = own.indptr[row], own.indptr[row + 1]
+    start, stop = added.indptr[row], added.indptr[row + 1]
     for place in range(kept.size[row]):
         item = int(keys[place] & np.uint64(_ALL))
-        keys[place] = _key(_exact(h, D, item, own, start, stop, extra, terms), item)
+        keys[place] = _key(_exact(h, D, item, added, start, stop, extra, terms), item)
     kept.settled[row] = True
 
 
@@ -221,14 +221,14 @@ def _place(columns: np.ndarray, item: int) -> int:
 
 
 @compiled
-def _subtract(scores: np.ndarray, columns: np.ndarray, own: Entries, row: int) -> None:
-    start, stop, last = own.indptr[row], own.indptr[row + 1], columns[len(columns) - 1]
-    for entry in range(_first(own.indices, start, stop, columns[0]), stop):
-        if own.indices[entry] > last:
+def _add(scores: np.ndarray, columns: np.ndarray, added: Entries, row: int) -> None:
+    start, stop, last = added.indptr[row], added.indptr[row + 1], columns[len(columns) - 1]
+    for entry in range(_first(added.indices, start, stop, columns[0]), stop):
+        if added.indices[entry] > last:
             break
-        place = _place(columns, own.indices[entry])
+        place = _place(columns, added.indices[entry])
         if place >= 0:
-            scores[place] -= own.values[entry]
+            scores[place] += added.values[entry]
 
 
 @compiled
@@ -299,14 +299,14 @@ def _offer(
 ) -> bool:  # fmt: skip
     """Keep candidates that may be listed; return False if the score of one is nan or inf."""
     keys, count, bar, eligible = kept.keys[row], kept.size[row], kept.bar[row], rules.eligible
-    group, masked, own, h, terms = (
+    group, masked, added, h, terms = (
         rules.group[row],
         len(eligible) > 0,
-        rules.own,
+        rules.added,
         H[row],
         np.empty(0),
     )
-    start, stop, n_factors = own.indptr[row], own.indptr[row + 1], H.shape[1]
+    start, stop, n_factors = added.indptr[row], added.indptr[row + 1], H.shape[1]
     for place in places:
         score, item = scores[place], columns[place]
         if score <= bar or (masked and not eligible[group, item]):
@@ -316,7 +316,7 @@ def _offer(
         if kept.settled[row]:
             if n_factors:
                 terms = np.empty(n_factors + _LANES) if len(terms) < n_factors else terms
-                score = _exact(h, D, item, own, start, stop, rules.extra, terms)
+                score = _exact(h, D, item, added, start, stop, rules.extra, terms)
             if score <= kept.kth[row] or score < rules.floor:
                 continue
         keys[count] = _key(score, item)
@@ -350,13 +350,13 @@ def absorb(
     Returns:
         False if an item that may be listed has a score of nan or inf.
     """
-    hidden, allowed, own, extra = rules.hidden, rules.allowed, rules.own, rules.extra
+    hidden, allowed, added, extra = rules.hidden, rules.allowed, rules.added, rules.extra
     places, flags = np.empty(len(columns) + 1, np.int32), np.empty(_CHUNK, np.uint8)
     words = flags.view(np.uint64)
     for row in range(len(S)):
         scores = S[row]
-        if own.indptr[row] < own.indptr[row + 1]:
-            _subtract(scores, columns, own, row)
+        if added.indptr[row] < added.indptr[row + 1]:
+            _add(scores, columns, added, row)
         if len(extra):
             for place in range(len(columns)):
                 scores[place] += extra[columns[place]] * abs(scores[place])

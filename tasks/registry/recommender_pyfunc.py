@@ -30,9 +30,7 @@ class Recommender(PythonModel):
         self.item_ids: list[str | int] = json.loads(files.pop("item_ids").read_text("utf-8"))
         model = files.pop("model").read_text("utf-8") if "model" in files else BEFORE_KINDS
         told: dict[str, Any] = json.loads(model)
-        arrays = {
-            name: np.load(path, mmap_mode="r", allow_pickle=False) for name, path in files.items()
-        }
+        arrays = {name: np.load(files[name], "r", allow_pickle=False) for name in files}
         form = told["form"]
         self.ordered = form == "svae"  # a history is read from its earliest item to its latest
         self.read, self.listed = _masks(form, arrays, told["parameters"])
@@ -76,15 +74,13 @@ class Recommender(PythonModel):
 
 
 def elsa(arrays: Arrays, _parameters: dict[str, float]) -> Scores:
-    """Score as ELSA: factors (n_items, n_factors) with unit rows, tempered by popularity."""
-    A, alpha_beta = arrays["factors"], arrays["tempering"]
-    powers = np.maximum(arrays["counts"], 1).astype(np.float64)
-    input_scale = (powers ** -alpha_beta[0]).astype(np.float32)
-    output_scale = (powers ** alpha_beta[1]).astype(np.float32)
+    """Score as ELSA: unit rows of factors, tempered by popularity, and weights beside them."""
+    A, (input_scale, output_scale) = arrays["factors"], _tempering(arrays)
 
     def scores(seen: np.ndarray) -> np.ndarray:
-        user = (A[seen] * input_scale[seen, None]).sum(axis=0, dtype=np.float32)
-        return _products(lambda rows: A[rows] * output_scale[rows, None], len(A), user)
+        user = (A[seen] * input_scale[seen, None]).sum(axis=0, dtype=np.float32).astype(np.float64)
+        more = _rows_of(arrays, "residual", seen)
+        return _rounded(lambda rows: A[rows] * output_scale[rows, None] @ user + more[rows], len(A))
 
     return scores
 
@@ -103,17 +99,12 @@ def elsa_content(arrays: Arrays, parameters: dict[str, float]) -> Scores:
 def compressed_elsa(arrays: Arrays, parameters: dict[str, float]) -> Scores:
     """Score as ELSA whose factors are kept sparse: a row of them for every item."""
     indptr, columns, values = (arrays[f"factors_{each}"] for each in ("indptr", "indices", "data"))
-    powers = np.maximum(arrays["counts"], 1).astype(np.float64)
-    input_scale = (powers ** -arrays["tempering"][0]).astype(np.float32)
-    output_scale = (powers ** arrays["tempering"][1]).astype(np.float32)
-    row = np.repeat(np.arange(len(powers)), np.diff(indptr))
+    width, (input_scale, output_scale) = int(parameters["n_factors"]), _tempering(arrays)
+    row = np.repeat(np.arange(len(output_scale)), np.diff(indptr))
 
     def scores(seen: np.ndarray) -> np.ndarray:
-        user = np.zeros(int(parameters["n_factors"]), np.float32)
-        for item in seen:
-            entries = slice(indptr[item], indptr[item + 1])
-            user[columns[entries]] += input_scale[item] * values[entries]
-        total = np.bincount(row, values * user[columns], minlength=len(powers))
+        user = _rows_of(arrays, "factors", seen, input_scale[seen], width)
+        total = np.bincount(row, values * user[columns], minlength=len(output_scale))
         return total.astype(np.float32) * output_scale
 
     return scores
@@ -129,22 +120,12 @@ def item_item(arrays: Arrays, _parameters: dict[str, float]) -> Scores:
 def sparse_item_item(arrays: Arrays, _parameters: dict[str, float]) -> Scores:
     """Score as a sparse item-item model: rows of left, or of left right plus the identity."""
 
-    def added(name: str, items: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        indptr, indices, data = (arrays[f"{name}_{part}"] for part in ("indptr", "indices", "data"))
-        total = np.zeros(len(indptr) - 1, np.float32)
-        for item, weight in zip(items, weights, strict=True):
-            row = slice(indptr[item], indptr[item + 1])
-            total[indices[row]] += weight * data[row]  # a row holds no item twice
-        return total
-
     def scores(seen: np.ndarray) -> np.ndarray:
-        ones = np.ones(len(seen), np.float32)
-        first = added("left", seen, ones)
-        if "right_data" not in arrays:
-            return first
-        middle = np.flatnonzero(first)
-        total = added("right", middle, first[middle])
-        total[seen] += ones
+        total = _rows_of(arrays, "left", seen)
+        if "right_data" in arrays:
+            middle = np.flatnonzero(total)
+            total = _rows_of(arrays, "right", middle, total[middle])
+            total[seen] += np.float32(1.0)
         return total
 
     return scores
@@ -373,6 +354,26 @@ def _masks(form: str, arrays: Arrays, told: dict[str, float]) -> tuple[np.ndarra
     read, listed = (np.asarray(arrays[side].any(axis=1)) for side in ("encoder", "decoder"))
     by_content = bool(told["lists_by_content"])
     return (known & read, listed) if by_content else (read, known & listed)
+
+
+def _tempering(arrays: Arrays) -> np.ndarray:
+    """Popularity to the power of -alpha and of beta."""
+    powers = np.maximum(arrays["counts"], 1).astype(np.float64)
+    return (powers ** (np.array([[-1.0], [1.0]]) * arrays["tempering"][:, None])).astype(np.float32)
+
+
+def _rows_of(
+    arrays: Arrays, name: str, items: np.ndarray, weights: Any = None, width: int | None = None
+) -> np.ndarray:
+    """Sum some rows of a sparse matrix, if there is one, each times its weight, 1 by default."""
+    total = np.zeros(width or len(arrays["counts"]), np.float32)
+    if f"{name}_data" not in arrays:
+        return total
+    indptr, indices, data = (arrays[f"{name}_{part}"] for part in ("indptr", "indices", "data"))
+    weights = np.ones(len(items), np.float32) if weights is None else weights
+    for start, stop, x in zip(indptr[items], indptr[items + 1], weights, strict=True):
+        total[indices[start:stop]] += x * data[start:stop]  # a row holds no item twice
+    return total
 
 
 def _products(rows_of: Callable[[slice], np.ndarray], n_items: int, user: np.ndarray) -> np.ndarray:

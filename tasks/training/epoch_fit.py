@@ -30,6 +30,7 @@ from models.elsa.compressed_elsa_engine import Kept
 from models.elsa.elsa import ELSA, fit_elsa, usual_batch_size, usual_rank
 from models.elsa.elsa_content import ContentELSA, fit_elsa_content
 from models.elsa.elsa_form import ELSAForm
+from models.elsa.elsa_residual import with_residual
 from models.elsa.elsa_state import TrainingState
 from models.fitted_model import FittedModel
 from models.network.autoencoder import Autoencoder
@@ -107,7 +108,7 @@ def fit_by_epochs(data: FitData, config: ModelConfig, how: EpochFit) -> FittedMo
 
 def _fit_elsa(data: FitData, config: ELSAConfig, how: EpochFit) -> ELSA:
     resume = how.resume if isinstance(how.resume, TrainingState) else None
-    return fit_elsa(
+    model = fit_elsa(
         data.X,
         n_factors=config.n_factors or usual_rank(*data.X.shape),
         n_epochs=how.n_epochs,
@@ -132,6 +133,9 @@ def _fit_elsa(data: FitData, config: ELSAConfig, how: EpochFit) -> ELSA:
         on_epoch=how.on_epoch,
         resume=resume,
     )
+    if not config.n_neighbours:
+        return model
+    return with_residual(model, data.X, n_neighbours=config.n_neighbours, l2=config.l2)
 
 
 def _fit_content_elsa(data: FitData, config: ContentELSAConfig, how: EpochFit) -> ContentELSA:

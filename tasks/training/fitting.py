@@ -22,6 +22,7 @@ from data_contracts.model_config import (
     RatingMeanConfig,
     SANSAConfig,
 )
+from models.elsa.elsa import ELSA
 from models.factors.factor_baseline import fit_bpr, fit_ials
 from models.fitted_model import FittedModel, topped_up
 from models.item_item.ease import fit_ease
@@ -85,13 +86,16 @@ def fit_model(
 def judged_fit(data: FitData, model: FittedModel, config: ModelConfig) -> Fit:
     """Return a fitted model with its counts, its epochs and what was held out says of it.
 
-    A model that stops early was judged epoch by epoch already: it has no figure here.
+    A model that stops early was judged epoch by epoch already: it has no figure here, unless
+    something was added to it after the last one.
     """
     counts = np.bincount(data.X.indices, minlength=data.X.shape[1])
     if config.stops_early:
         own = getattr(model, "counts", None)  # an explicit 0 is nothing that a model learns from
         best_epoch = getattr(model, "best_epoch", configured_epochs(config))
-        return Fit(model, counts if own is None else np.asarray(own), best_epoch, None)
+        is_more = isinstance(model, ELSA) and model.W is not None
+        figure = _figure(data, model, counts) if is_more else None
+        return Fit(model, counts if own is None else np.asarray(own), best_epoch, figure)
     return Fit(model, counts, configured_epochs(config), _figure(data, model, counts))
 
 

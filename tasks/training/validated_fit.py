@@ -15,7 +15,10 @@ OnMetrics = Callable[[int, dict[str, float]], None]
 
 
 class BestEpoch(NamedTuple):
-    """The epoch with the best validation figure, the last one without validation."""
+    """The epoch with the best validation figure, the last one without validation.
+
+    The figure is that of the whole model, with what was added to it after the epochs.
+    """
 
     n_epochs: int  # 0 for a closed form
     figure: float | None  # of the metric that its kind is validated by
@@ -56,16 +59,16 @@ def find_best_epoch(
             on_metrics(epoch, metrics)
 
     model = fit_model(data, config, n_epochs=n_epochs, seed=seed, device=device, on_epoch=on_epoch)
+    fit = judged_fit(data, model, config)
+    if fit.figure is not None:
+        logger.info("%s: %s %.5f", label, metric, fit.figure)
     if not config.stops_early:
-        fit = judged_fit(data, model, config)
-        if fit.figure is not None:
-            logger.info("%s: %s %.5f", label, metric, fit.figure)
-            if on_metrics is not None:
-                on_metrics(0, {metric: fit.figure})
+        if fit.figure is not None and on_metrics is not None:
+            on_metrics(0, {metric: fit.figure})
         return BestEpoch(fit.n_epochs, fit.figure)
     if data.n_judges and best.n_epochs == n_epochs:
         logger.info("%s: the last epoch was best: more of them (n_epochs) may be better", label)
-    return best
+    return best if fit.figure is None else best._replace(figure=fit.figure)
 
 
 def log_epoch(label: str, epoch: int, n_epochs: int, metrics: dict[str, float]) -> None:

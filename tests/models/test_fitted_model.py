@@ -1,5 +1,7 @@
 """What every fitted model is asked for: vectors, neighbours, reasons, itself over more items."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -47,6 +49,11 @@ def elsa():
     return ELSA(A / np.linalg.norm(A, axis=1, keepdims=True), COUNTS, 0.2, 0.1)
 
 
+def elsa_with_neighbours():
+    """The same with weights beside the factors, none for the item nobody had."""
+    return replace(elsa(), W=fit_item_knn(X, n_neighbours=3).left)
+
+
 def elsa_content():
     """Content for all items, also the one that nobody had."""
     E, D = RNG.normal(size=(2, N_ITEMS, 4)).astype(np.float32)
@@ -84,6 +91,7 @@ def svae():
 
 MODELS = {
     "elsa": elsa(),
+    "elsa_with_neighbours": elsa_with_neighbours(),
     "compressed_elsa": compressed_elsa(),
     "elsa_content": elsa_content(),
     "autoencoder": autoencoder(),
@@ -96,14 +104,19 @@ MODELS = {
     "popularity": Popularity(COUNTS),
     "random": RandomModel(N_ITEMS, 5),
 }
-WITH_VECTORS = ("elsa", "compressed_elsa", "elsa_content", "autoencoder", "svae", "ials", "bpr")
+WITH_VECTORS = (
+    "elsa", "elsa_with_neighbours", "compressed_elsa", "elsa_content", "autoencoder", "svae",
+    "ials", "bpr",
+)  # fmt: skip
 every_model = pytest.mark.parametrize("name", MODELS)
 
 
 def scores(model, rows):
     """Dense scores, an item's own entry left out."""
     if hasattr(model, "decoder"):
-        return model.encode(rows) @ model.decoder.T
+        beside = getattr(model, "beside", None)
+        more = 0.0 if beside is None else beside(rows).toarray()
+        return model.encode(rows) @ model.decoder.T + more
     found = model.scores(rows)
     return found.toarray() if sp.issparse(found) else found
 

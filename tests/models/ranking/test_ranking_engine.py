@@ -32,7 +32,7 @@ def lists_of(night: Night, k: int, way: str, *, tile: int, block_size: int):
         own = sp.csr_array(night.own)
         rows = FactorRows(
             lambda rows: night.H[rows], night.D, listed=masks.listed, extra=masks.extra,
-            own=lambda rows: entries(own, rows, own[rows].data),
+            added=lambda rows: entries(own, rows, -own[rows].data),
         )  # fmt: skip
     products = "bfloat16" if "bfloat16" in way else "float32"
     engine = Engine(block_size, products=products, tile=tile, budget=1 << 16)
@@ -212,7 +212,7 @@ def test_only_candidates_that_leave_a_gap_are_proven():
     masks = Masks.checked(nothing_, np.ones(9, dtype=bool), allowed=allowed, min_score=-3.0)
     rows = FactorRows(lambda rows: np.ones((n_rows, 1)), np.ones((9, 1), np.float32))
     batch = rows.batch(slice(0, n_rows))._replace(margin=np.full(n_rows, 0.5))
-    block = Prepared(slice(0, n_rows), batch, masks.of(slice(0, n_rows), batch.own))
+    block = Prepared(slice(0, n_rows), batch, masks.of(slice(0, n_rows), batch.added))
     seen = [[3, 2, 0.9], [3, 2, 1.0], [-2, -3, -3.6], [2, -np.inf, -np.inf], [3, 2, 0.9]]
     proven = _proven(np.array(seen, np.float32), block, 2, 9)
     assert proven.tolist() == [True, False, True, True, False]

@@ -1,0 +1,98 @@
+"""What ELSA's low rank leaves out: sparse weights among neighbours, by ridge regression."""
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import scipy.sparse as sp
+
+from models.blas_thread import workers
+from models.elsa.elsa import ELSA
+from models.elsa.elsa_residual_kernel import Columns, LowRank, add_gram_product, regress
+from models.elsa.tempering import popularity_power
+from models.item_item.item_knn import fit_item_knn
+
+_FACTORS = 32  # of the products that a thread adds up at once
+_MOST_SLICES, _LEAST_ITEMS = 64, 128
+_SHRINK = 1.0  # dropout / (1 - dropout), half of a history dropped
+_LEAST = 1e-9  # scale of a low rank that says nothing of X
+
+
+def with_residual(model: ELSA, X: sp.csr_array, *, n_neighbours: int, l2: float) -> ELSA:
+    """Return the model with weights W of items for their neighbours beside its factors.
+
+    Let P be the scores of the factors and c the number that brings them nearest to X. Column w
+    of c W for item j minimises ``|x_j - c p_j - X w|² + Σ_i (l2 m + |x_i|²) w_i²`` over the items
+    i whose columns have the largest cosines with x_j; m is the mean square of the weights in X,
+    so that l2 counts users whatever a weight is.
+
+    Reference: the regression of SLIM (Ning and Karypis, ICDM 2011) among neighbours only, with
+    the ridge of EDLAE at dropout .5 (Steck, NeurIPS 2020), on what a low rank leaves.
+
+    Args:
+        model: fitted on X.
+        X: interaction weights, shape (n_users, n_items), at least one entry.
+        n_neighbours: most entries of a column of W.
+        l2: ridge weight, in users.
+
+    Returns:
+        The model with W float32, sorted indices; no bit depends on the number of cores.
+    """
+    X = X if X.has_canonical_format else _summed(X)
+    counts = np.ones(X.shape[1]) if model.counts is None else model.counts
+    read, told = popularity_power(counts, -model.alpha), popularity_power(counts, model.beta)
+    Xt = X.T.tocsr()
+    near = fit_item_knn(X, n_neighbours=n_neighbours).left  # row j: the neighbours of item j
+    low_rank = LowRank(_gram_product(X, read, model.A), model.A, read, told)
+    squares = np.bincount(X.indices, np.square(X.data, dtype=np.float64), minlength=X.shape[1])
+    weights = np.zeros(near.nnz, dtype=np.float32)
+    solve = partial(
+        regress, Columns(Xt.indptr, Xt.indices, Xt.data), X.shape[0], near.indptr, near.indices,
+        low_rank, _scale(low_rank, squares), l2 * float(squares.sum() / X.nnz), _SHRINK, weights,
+    )  # fmt: skip
+    n_slices = int(np.clip(X.shape[1] // _LEAST_ITEMS, 1, _MOST_SLICES))
+    edges = np.linspace(0, X.shape[1], n_slices + 1).astype(int)
+    with workers() as pool:
+        list(pool.map(solve, edges[:-1], edges[1:]))
+    W = sp.csr_array((weights, near.indices, near.indptr), shape=near.shape).T.tocsr()
+    W.eliminate_zeros()
+    return replace(model, W=W)
+
+
+def _gram_product(X: sp.csr_array, read: np.ndarray, A: np.ndarray) -> np.ndarray:
+    """Return Xᵀ (X diag(read) A), without the factors of all users at once."""
+    product = np.empty_like(A)
+
+    def add(first: int) -> None:
+        factors = slice(first, first + _FACTORS)
+        part = np.ascontiguousarray(A[:, factors])
+        total = np.zeros_like(part)
+        add_gram_product(X.indptr, X.indices, X.data, read, part, total)
+        product[:, factors] = total
+
+    with workers() as pool:
+        list(pool.map(add, range(0, A.shape[1], _FACTORS)))
+    return product
+
+
+def _scale(low_rank: LowRank, squares: np.ndarray) -> float:
+    """Return the c of the least |X - c P|²: X·P / P·P, both without P itself.
+
+    Args:
+        low_rank: what makes P.
+        squares: x_j·x_j of every item.
+    """
+    XtH, A, read, told = low_rank
+    with workers():  # sums of one order
+        pulled = np.einsum("ij,ij->i", A, XtH, dtype=np.float64)
+        spread = np.einsum("ij,ij->i", A @ (A.T @ (read[:, None] * XtH)), A, dtype=np.float64)
+    own = read.astype(np.float64) * squares
+    along = (told * (pulled - own)).sum()
+    size = (told.astype(np.float64) ** 2 * (spread - 2.0 * read * pulled + read * own)).sum()
+    return max(float(along / size), _LEAST) if size > 0.0 else _LEAST
+
+
+def _summed(X: sp.csr_array) -> sp.csr_array:
+    X = X.copy()
+    X.sum_duplicates()
+    return X
