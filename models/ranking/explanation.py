@@ -61,7 +61,9 @@ def explain(
 
 
 def _parts(W: sp.csr_array) -> _Parts:
-    return W.indptr.astype(np.int64), W.indices.astype(np.int32), W.data.astype(np.float32)
+    types = (W.indptr, np.int64), (W.indices, np.int32), (W.data, np.float32)
+    indptr, indices, data = (np.asarray(each).astype(kind, copy=False) for each, kind in types)
+    return indptr, indices, data
 
 
 def explain_sparse(

@@ -18,7 +18,6 @@ from data_contracts.model_file import ModelFile
 from models.fitted_model import FittedModel, topped_up
 from models.metric.metric import estimate
 from models.model_arrays import arrays_of
-from models.ranking.ranking import FactorModel
 from tasks.evaluating.fixed_split import AskedRows, TrainRows, read_histories, read_test, read_train
 from tasks.evaluating.rating_figures import rating_errors, rating_rule
 from tasks.evaluating.tuning import prepare_search, run_search, tuned
@@ -31,7 +30,6 @@ from tasks.training.model_memory import refuse_large_model
 from tasks.training.validated_fit import find_best_epoch, log_epoch
 
 logger = logging.getLogger(__name__)
-_ROWS_IN_DIGEST = 1024
 _RECALL = "recall@k is hits / min(k, targets); plain_recall@k is hits / targets"
 _MASKING = "fold-in are the user's train rows; they are never listed"
 _OF_HISTORIES = (
@@ -109,7 +107,7 @@ def evaluate_files(
     return _evaluation(
         figures, rows, asked, choice, None if histories is None else shown,
         seed=file.seed, device=device, train_seconds=round(seconds, 2),
-        model_digest=_digest(model, rows.X), more_rules=rating_rule(model, asked),
+        model_digest=_digest(model), more_rules=rating_rule(model, asked),
     )  # fmt: skip
 
 
@@ -223,15 +221,11 @@ def _figure(mean: float, error: float) -> Figure:
     return Figure(mean=mean, standard_error=None if math.isnan(error) else error)
 
 
-def _digest(model: FittedModel, X: sp.csr_array) -> str:
-    if not isinstance(model, FactorModel):
-        form, arrays, parameters = arrays_of(model)
-        digester = hashlib.sha256(f"{form} {sorted(parameters.items())}".encode())
-        for array in arrays.values():
-            digester.update(np.ascontiguousarray(array).tobytes())
-        return digester.hexdigest()[:16]
-    digester = hashlib.sha256(np.ascontiguousarray(model.decoder).tobytes())
-    digester.update(np.ascontiguousarray(model.encode(X[:_ROWS_IN_DIGEST])).tobytes())
+def _digest(model: FittedModel) -> str:
+    form, arrays, parameters = arrays_of(model)
+    digester = hashlib.sha256(f"{form} {sorted(parameters.items())}".encode())
+    for array in arrays.values():
+        digester.update(np.ascontiguousarray(array).tobytes())
     return digester.hexdigest()[:16]
 
 

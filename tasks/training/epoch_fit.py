@@ -1,6 +1,7 @@
 """Fits of the kinds that are trained by epochs which held-out users judge."""
 
 import functools
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -43,6 +44,7 @@ from tasks.training.embedding_fit import fit_ordered, fit_pair_network
 from tasks.training.fit_data import FitData
 from tasks.training.rating_fit import fit_rating_model
 
+logger = logging.getLogger(__name__)
 MOST_USERS_A_STEP = 500  # of a network: as in the papers
 _TOLD = ("cosine", "ndcg@100")
 OnEpoch = Callable[[int, dict[str, float], ResumableState | None], None]
@@ -135,6 +137,7 @@ def _fit_elsa(data: FitData, config: ELSAConfig, how: EpochFit) -> ELSA:
     )
     if not config.n_neighbours:
         return model
+    logger.info("fitting weights of %d neighbours for each item", config.n_neighbours)
     return with_residual(model, data.X, n_neighbours=config.n_neighbours, l2=config.l2)
 
 
