@@ -31,7 +31,7 @@ FILES = {
     "ml-latest-small": "ml-latest-small/interactions.parquet",
     "goodbooks-10k-v1": "goodbooks-10k-v1/interactions.parquet",
 }
-LAMBDAS = (50.0, 100.0, 200.0, 400.0)
+LAMBDAS = (25.0, 50.0, 100.0, 200.0, 400.0)
 Pair = tuple[sp.csr_array, sp.csr_array]
 PerUser = dict[str, np.ndarray]
 
