@@ -211,6 +211,8 @@ def _objective(trial: optuna.Trial, *, search: Search, log: SearchLog, number: i
             trial.set_user_attr("problem", str(error).splitlines()[0])
             logger.warning("trial %d is given up: %s", number, error)
             raise optuna.TrialPruned from error
+        if best.figure is not None:
+            log.epoch(run_id, best.n_epochs, {f"validation_{search.metric}": best.figure})
     trial.set_user_attr("best_epoch", best.n_epochs)
     if best.figure is None:
         return math.inf if search.metric in ERRORS else 0.0

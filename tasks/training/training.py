@@ -18,7 +18,7 @@ from models.rating.rating_metric import goodness
 from tasks.history.row_values import all_rows, training_rows
 from tasks.lake import Night
 from tasks.registry.lineage import log_fitted
-from tasks.registry.tracking import log_changed, log_metrics, training_run
+from tasks.registry.tracking import log_metrics, training_run
 from tasks.steps import entries, read_manifest, run_step
 from tasks.training.checkpoint import ResumableState, load_checkpoint, save_checkpoint
 from tasks.training.device import choose_device
@@ -132,7 +132,7 @@ def _fit(
     figure = fit.figure
     if figure is not None:
         logger.info("%s: validation %s %.5f", checkpoint.name, metric, figure)
-        log_changed(MlflowClient(), run_id, {f"validation_{metric}": figure})
+        log_metrics(run_id, {f"validation_{metric}": figure}, fit.n_epochs)
     elif math.isfinite(best):
         figure = goodness(best, metric)
     for name in names:

@@ -159,6 +159,8 @@ def test_reasons_are_exact(lake):
     """The named item adds the stated share of the positive part of the score."""
     champion = fetch_model(load_config(lake.path / "hoarfrost.toml"), lake.second.champion_version)
     index = {item_id: n for n, item_id in enumerate(champion.item_ids)}
+    W = champion.saved.model.W.toarray()
+    assert W.any()
     night = lake.path / "state" / "nights" / f"run_date={lake.second.run_date}"
     history = read_history(night / "history").filter(pl.col("weight") > 0)
     lists = top_n(lake).filter(pl.col("source") == "model").sample(50, seed=0)
@@ -171,6 +173,8 @@ def test_reasons_are_exact(lake):
         counts = champion.counts[[index[item_id] for item_id in seen["item_id"]]]
         terms = seen["weight"].to_numpy() / counts**alpha * (a @ A[index[row["item_id"]]])
         terms *= champion.counts[index[row["item_id"]]] ** beta
+        beside = W[[index[item_id] for item_id in seen["item_id"]], index[row["item_id"]]]
+        terms += seen["weight"].to_numpy() * beside
         best = seen["item_id"][int(terms.argmax())]
         assert row["because_item_id"] == best
         assert row["because_share"] == pytest.approx(terms.max() / terms[terms > 0].sum(), rel=1e-3)

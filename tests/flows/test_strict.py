@@ -10,7 +10,7 @@ from flows.nightly import nightly
 from tasks.snapshot.snapshot import latest_snapshot
 from tests.tiny_night import tiny_shop
 
-NOTHING_LEARNT = {"n_epochs": 1, "learning_rate": 1e-9}
+NOTHING_LEARNT = {"n_epochs": 1, "learning_rate": 1e-9, "n_neighbours": 0}
 
 
 @pytest.fixture

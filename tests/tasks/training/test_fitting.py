@@ -10,6 +10,7 @@ from data_contracts.model_config import CompressedELSAConfig, EASEConfig
 from models.elsa.compressed_elsa import fit_compressed_elsa
 from models.elsa.elsa import fit_elsa
 from models.elsa.elsa_form import ELSAForm
+from models.elsa.elsa_residual import with_residual
 from models.item_item.ease import fit_ease
 from tasks.training.fit_data import FitData, hold_out_users
 from tasks.training.fitting import fit_model, usual_density
@@ -46,7 +47,7 @@ def test_every_setting_reaches_the_model():
     """The fit by configuration is the fit by hand."""
     config = ELSAConfig(
         n_factors=4, batch_size=16, learning_rate=0.2, alpha=0.3, beta=0.2, start="spectral",
-        gamma=0.4, output="relu", loss="cosine", max_output=25,
+        gamma=0.4, output="relu", loss="cosine", max_output=25, n_neighbours=6, l2=7.0,
     )  # fmt: skip
     by_config = fit_model(FitData(X, None), config, n_epochs=2, seed=5, device="cpu")
     by_hand = fit_elsa(
@@ -54,7 +55,9 @@ def test_every_setting_reaches_the_model():
         start="spectral",
         form=ELSAForm(output="relu", loss="cosine", gamma=0.4, max_output=25),
     )  # fmt: skip
+    by_hand = with_residual(by_hand, X, n_neighbours=6, l2=7.0)
     np.testing.assert_array_equal(by_config.A, by_hand.A)
+    np.testing.assert_array_equal(by_config.W.toarray(), by_hand.W.toarray())
     assert (by_config.alpha, by_config.beta) == (0.3, 0.2)
 
 
@@ -66,7 +69,7 @@ def test_usual_batch_makes_about_16_steps(n_users, batch_size, monkeypatch):
         "tasks.training.epoch_fit.fit_elsa", lambda _, **settings: asked.update(settings)
     )
     rows = sp.csr_array((n_users, 30), dtype=np.float32)
-    fit_model(FitData(rows, None), ELSAConfig(), n_epochs=1, seed=0, device="cpu")
+    fit_model(FitData(rows, None), ELSAConfig(n_neighbours=0), n_epochs=1, seed=0, device="cpu")
     assert asked["batch_size"] == batch_size
 
 
@@ -88,7 +91,7 @@ def test_usual_rank_is_what_can_be_afforded(shape, n_factors, monkeypatch):
         "tasks.training.epoch_fit.fit_elsa", lambda _, **settings: asked.update(settings)
     )
     rows = sp.csr_array(shape, dtype=np.float32)
-    fit_model(FitData(rows, None), ELSAConfig(), n_epochs=1, seed=0, device="cpu")
+    fit_model(FitData(rows, None), ELSAConfig(n_neighbours=0), n_epochs=1, seed=0, device="cpu")
     assert asked["n_factors"] == n_factors
 
 
