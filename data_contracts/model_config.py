@@ -52,8 +52,8 @@ class ELSAConfig(KindConfig):
     """A user's loss counts as the length of their history's vector to this power."""
     n_neighbours: NonNegativeInt = 32
     """Similar items that each item gets weights of its own from, beside the factors; 0 for none."""
-    l2: PositiveFloat = 100.0
-    """How strongly these weights are held back, in users."""
+    l2: PositiveFloat | None = None
+    """How strongly these weights are held back, in users; by default as suits held-out users."""
     start: Literal["xavier", "spectral", "warm"] = "xavier"
     """At random, at the singular vectors of the matrix, or at the champion's factors."""
     output: Literal["linear", "relu"] = "linear"

@@ -73,7 +73,6 @@ _DEFAULT_SPACE: dict[str, Space] = {
         "alpha": Range(low=0.0, high=0.8),
         "beta": Range(low=0.0, high=0.8),
         "gamma": Range(low=0.0, high=1.0),
-        "l2": Range(low=10.0, high=1000.0, log=True),
     },
     "compressed_elsa": {
         "learning_rate": Range(low=0.01, high=0.3, log=True),

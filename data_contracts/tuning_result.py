@@ -15,7 +15,7 @@ class Trial(Frozen):
     best_epoch: int | None
     epochs: int  # run in all
     seconds: float
-    params: dict[str, Value | None]
+    params: dict[str, Value | None]  # that were tried, and that the fit chose itself
     configured: bool  # the model as it was configured
     problem: str | None  # why it was given up, if not for its figures
 

@@ -95,7 +95,7 @@ def _epochs(result: Evaluation) -> tuple[str, str]:
 def _row(trial: Trial, names: list[str]) -> list[str]:
     value = "pruned" if trial.value is None else f"{trial.value:.5f}"
     epoch = str(trial.best_epoch) if trial.best_epoch else ""
-    given = [_text(trial.params[name]) for name in names]
+    given = [_text(trial.params.get(name)) for name in names]
     note = "as configured" if trial.configured else trial.problem or ""
     return [
         str(trial.number),

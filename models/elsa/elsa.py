@@ -37,6 +37,7 @@ class ELSA:
     beta: float = 0.0
     best_epoch: int = 0
     W: sp.csr_array | None = None  # (n_items, n_items) float32, zero diagonal; None: zeros
+    l2: float | None = None  # that W was fitted with
 
     def temper(self, X: sp.csr_array) -> sp.csr_array:
         """Return X as the low rank reads it: item j adds x_j a_j·a_i to the score of item i."""

@@ -1,5 +1,6 @@
 """What ELSA's low rank leaves out: sparse weights among neighbours, by ridge regression."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -7,10 +8,11 @@ import numpy as np
 import scipy.sparse as sp
 
 from models.blas_thread import workers
-from models.elsa.elsa import ELSA
+from models.elsa.elsa import ELSA, Validation
 from models.elsa.elsa_residual_kernel import Columns, LowRank, add_gram_product, regress
 from models.elsa.tempering import popularity_power
 from models.item_item.item_knn import fit_item_knn
+from models.metric.metric import evaluate
 
 _FACTORS = 32  # of the products that a thread adds up at once
 _MOST_SLICES, _LEAST_ITEMS = 64, 128
@@ -18,7 +20,14 @@ _SHRINK = 1.0  # dropout / (1 - dropout), half of a history dropped
 _LEAST = 1e-9  # scale of a low rank that says nothing of X
 
 
-def with_residual(model: ELSA, X: sp.csr_array, *, n_neighbours: int, l2: float) -> ELSA:
+def with_residual(
+    model: ELSA,
+    X: sp.csr_array,
+    *,
+    n_neighbours: int,
+    l2: Sequence[float],
+    validation: Validation | None = None,
+) -> ELSA:
     """Return the model with weights W of items for their neighbours beside its factors.
 
     Let P be the scores of the factors and c the number that brings them nearest to X. Column w
@@ -33,30 +42,57 @@ def with_residual(model: ELSA, X: sp.csr_array, *, n_neighbours: int, l2: float)
         model: fitted on X.
         X: interaction weights, shape (n_users, n_items), at least one entry.
         n_neighbours: most entries of a column of W.
-        l2: ridge weight, in users.
+        l2: ridge weights, in users, at least one.
+        validation: fold-in and target of held-out users, both (n_held_out, n_items). Of several
+            ridge weights the one with the best nDCG@100 counts if it is better than the first by
+            more than a standard error of their users' differences, else the first.
 
     Returns:
-        The model with W float32, sorted indices; no bit depends on the number of cores.
+        The model with W float32, sorted indices, and its l2; no bit depends on the number of
+        cores, nor W on the other ridge weights.
     """
     X = X if X.has_canonical_format else _summed(X)
+    l2 = l2 if validation is not None else l2[:1]
+    candidates = [
+        replace(model, W=W, l2=each)
+        for W, each in zip(_regressed(model, X, n_neighbours, l2), l2, strict=True)
+    ]
+    if validation is None or len(candidates) == 1:
+        return candidates[0]
+    (fold_in, target), known = validation, np.bincount(X.indices, minlength=X.shape[1]) > 0
+    judged = partial(evaluate, fold_in=fold_in, target=target, eligible=known)
+    figures = np.stack([judged(each)["ndcg@100"] for each in candidates])
+    best = int(figures.mean(axis=1).argmax())
+    gain = figures[best] - figures[0]
+    return candidates[best if gain.mean() > gain.std() / np.sqrt(len(gain)) else 0]
+
+
+def _regressed(
+    model: ELSA, X: sp.csr_array, n_neighbours: int, l2: Sequence[float]
+) -> list[sp.csr_array]:
     counts = np.ones(X.shape[1]) if model.counts is None else model.counts
     read, told = popularity_power(counts, -model.alpha), popularity_power(counts, model.beta)
     Xt = X.T.tocsr()
     near = fit_item_knn(X, n_neighbours=n_neighbours).left  # row j: the neighbours of item j
     low_rank = LowRank(_gram_product(X, read, model.A), model.A, read, told)
     squares = np.bincount(X.indices, np.square(X.data, dtype=np.float64), minlength=X.shape[1])
-    weights = np.zeros(near.nnz, dtype=np.float32)
+    weights = np.zeros((len(l2), near.nnz), dtype=np.float32)
+    ridges = np.array(l2) * (squares.sum() / X.nnz)
     solve = partial(
         regress, Columns(Xt.indptr, Xt.indices, Xt.data), X.shape[0], near.indptr, near.indices,
-        low_rank, _scale(low_rank, squares), l2 * float(squares.sum() / X.nnz), _SHRINK, weights,
+        low_rank, _scale(low_rank, squares), ridges, _SHRINK, weights,
     )  # fmt: skip
     n_slices = int(np.clip(X.shape[1] // _LEAST_ITEMS, 1, _MOST_SLICES))
     edges = np.linspace(0, X.shape[1], n_slices + 1).astype(int)
     with workers() as pool:
         list(pool.map(solve, edges[:-1], edges[1:]))
+    return [_turned(near, each) for each in weights]
+
+
+def _turned(near: sp.csr_array, weights: np.ndarray) -> sp.csr_array:
     W = sp.csr_array((weights, near.indices, near.indptr), shape=near.shape).T.tocsr()
     W.eliminate_zeros()
-    return replace(model, W=W)
+    return W
 
 
 def _gram_product(X: sp.csr_array, read: np.ndarray, A: np.ndarray) -> np.ndarray:

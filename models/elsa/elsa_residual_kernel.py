@@ -79,7 +79,7 @@ def _gram(
 @compiled
 def regress(
     X: Columns, n_users: int, near_indptr: np.ndarray, near: np.ndarray, low_rank: LowRank,
-    scale: float, ridge: float, shrink: float, weights: np.ndarray, first: int, last: int,
+    scale: float, ridges: np.ndarray, shrink: float, weights: np.ndarray, first: int, last: int,
 ) -> None:  # fmt: skip
     """Regress what the low rank leaves of some items on their neighbours.
 
@@ -90,9 +90,10 @@ def regress(
         near: the neighbours.
         low_rank: what it says.
         scale: what that is multiplied by to be near X.
-        ridge: added to a neighbour's sum of squares.
+        ridges: each is added, one after the other, to a neighbour's sum of squares.
         shrink: share of itself that is added to it.
-        weights: of the neighbours, in units of the low rank's scores; written.
+        weights: of the neighbours, in units of the low rank's scores, shape (n_ridges, n);
+            written.
         first: item to begin with.
         last: item to end before.
     """
@@ -117,8 +118,9 @@ def regress(
                 product += low_rank.XtH[items[place], f] * a[f]
             own = low_rank.read[item] * G[n, place]
             left[place] -= scale * low_rank.told[item] * (product - own)
-            G[place, place] += ridge + shrink * G[place, place]
+            G[place, place] += shrink * G[place, place]
             for other in range(place):
                 G[other, place] = G[place, other]
-        if n:
-            weights[start:stop] = np.linalg.solve(G[:n, :n], left) / scale
+        for each in range(len(ridges) if n else 0):
+            ridged = G[:n, :n] + ridges[each] * np.eye(n)
+            weights[each, start:stop] = np.linalg.solve(ridged, left) / scale

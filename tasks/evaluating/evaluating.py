@@ -27,7 +27,7 @@ from tasks.training.fit_data import FitData, ItemContent, hold_out
 from tasks.training.fitting import configured_epochs, fit_model
 from tasks.training.item_content import file_content
 from tasks.training.model_memory import refuse_large_model
-from tasks.training.validated_fit import find_best_epoch, log_epoch
+from tasks.training.validated_fit import log_epoch, validated_fit
 
 logger = logging.getLogger(__name__)
 _RECALL = "recall@k is hits / min(k, targets); plain_recall@k is hits / targets"
@@ -142,9 +142,9 @@ def choose_model(
     if not data.n_judges:
         logger.warning("nobody can be held out of %d users: all epochs are run", X.shape[0])
         return Choice(file.model, configured_epochs(file.model), None, 0, {}, 0, None, 0.0)
-    best = find_best_epoch(data, file.model, seed=file.seed, device=device, label="validation")
+    best = validated_fit(data, file.model, seed=file.seed, device=device, label="validation")
     seconds = time.monotonic() - started
-    return Choice(file.model, best.n_epochs, best.figure, data.n_judges, {}, 0, None, seconds)
+    return Choice(best.config, best.n_epochs, best.figure, data.n_judges, {}, 0, None, seconds)
 
 
 def _fit(data: FitData, choice: Choice, *, seed: int, device: str) -> FittedModel:

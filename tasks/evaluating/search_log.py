@@ -57,8 +57,7 @@ class SearchLog:
             f"trial-{number}",
             {MLFLOW_PARENT_RUN_ID: self._parent},
         )
-        listed = [Param(name, str(value)) for name, value in params.items()]
-        self._client.log_batch(run_id, params=listed)
+        self.settled(run_id, params)
         status = RunStatus.FAILED
         try:
             yield run_id
@@ -74,6 +73,12 @@ class SearchLog:
         """Add the figures of an epoch to a trial."""
         if run_id is not None:
             log_metrics(run_id, metrics, epoch)
+
+    def settled(self, run_id: str | None, params: Mapping[str, object]) -> None:
+        """Add parameters of a trial: those given, and those that its fit chose itself."""
+        if self._client is not None and run_id is not None:
+            listed = [Param(name, str(value)) for name, value in params.items()]
+            self._client.log_batch(run_id, params=listed)
 
     def killed(self, run_id: str | None) -> None:
         """End the run of a trial that a kill left open."""

@@ -37,7 +37,7 @@ from tasks.lock import study_lock
 from tasks.steps import code_version
 from tasks.training.fit_data import FitData, ItemContent, hold_out
 from tasks.training.model_memory import refuse_large_model
-from tasks.training.validated_fit import find_best_epoch
+from tasks.training.validated_fit import validated_fit
 
 logger = logging.getLogger(__name__)
 _DONE = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -203,7 +203,7 @@ def _objective(trial: optuna.Trial, *, search: Search, log: SearchLog, number: i
 
         try:
             model = search.file.model.model_validate(search.file.model.model_dump() | params)
-            best = find_best_epoch(
+            best = validated_fit(
                 search.data, model, seed=search.file.seed, device=search.device,
                 label=f"trial {number} of {search.tune.n_trials}", on_metrics=on_metrics,
             )  # fmt: skip
@@ -213,6 +213,9 @@ def _objective(trial: optuna.Trial, *, search: Search, log: SearchLog, number: i
             raise optuna.TrialPruned from error
         if best.figure is not None:
             log.epoch(run_id, best.n_epochs, {f"validation_{search.metric}": best.figure})
+        settled = best.settled(model)
+        log.settled(run_id, settled)
+    trial.set_user_attr("params", params | settled)
     trial.set_user_attr("best_epoch", best.n_epochs)
     if best.figure is None:
         return math.inf if search.metric in ERRORS else 0.0

@@ -46,6 +46,8 @@ from tasks.training.rating_fit import fit_rating_model
 
 logger = logging.getLogger(__name__)
 MOST_USERS_A_STEP = 500  # of a network: as in the papers
+L2_TRIED = (100.0, 10.0, 30.0, 300.0, 1000.0)
+"""Of ELSA's weights among neighbours; the first where nobody is held out."""
 _TOLD = ("cosine", "ndcg@100")
 OnEpoch = Callable[[int, dict[str, float], ResumableState | None], None]
 
@@ -138,7 +140,10 @@ def _fit_elsa(data: FitData, config: ELSAConfig, how: EpochFit) -> ELSA:
     if not config.n_neighbours:
         return model
     logger.info("fitting weights of %d neighbours for each item", config.n_neighbours)
-    return with_residual(model, data.X, n_neighbours=config.n_neighbours, l2=config.l2)
+    return with_residual(
+        model, data.X, n_neighbours=config.n_neighbours,
+        l2=(config.l2,) if config.l2 else L2_TRIED, validation=data.validation,
+    )  # fmt: skip
 
 
 def _fit_content_elsa(data: FitData, config: ContentELSAConfig, how: EpochFit) -> ContentELSA:

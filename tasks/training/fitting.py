@@ -12,6 +12,7 @@ from data_contracts.model_config import (
     BPRConfig,
     EASEConfig,
     EDLAEConfig,
+    ELSAConfig,
     IALSConfig,
     ItemKNNConfig,
     ModelConfig,
@@ -49,6 +50,7 @@ class Fit(NamedTuple):
     counts: np.ndarray  # (n_items,) users who had the item
     n_epochs: int  # of the best epoch, or all that were run; 0 for a closed form
     figure: float | None  # its kind's validation metric, if anything was held out
+    config: ModelConfig  # with what was chosen in the fit: a refit takes it as it is
 
 
 def fit_model(
@@ -93,10 +95,12 @@ def judged_fit(data: FitData, model: FittedModel, config: ModelConfig) -> Fit:
     if config.stops_early:
         own = getattr(model, "counts", None)  # an explicit 0 is nothing that a model learns from
         best_epoch = getattr(model, "best_epoch", configured_epochs(config))
-        is_more = isinstance(model, ELSA) and model.W is not None
-        figure = _figure(data, model, counts) if is_more else None
-        return Fit(model, counts if own is None else np.asarray(own), best_epoch, figure)
-    return Fit(model, counts, configured_epochs(config), _figure(data, model, counts))
+        figure = None
+        if isinstance(config, ELSAConfig) and isinstance(model, ELSA) and model.W is not None:
+            figure = _figure(data, model, counts)
+            config = config.model_copy(update={"l2": model.l2})
+        return Fit(model, counts if own is None else np.asarray(own), best_epoch, figure, config)
+    return Fit(model, counts, configured_epochs(config), _figure(data, model, counts), config)
 
 
 def _figure(data: FitData, model: FittedModel, counts: np.ndarray) -> float | None:

@@ -11,9 +11,9 @@ import mlflow
 import numpy as np
 from mlflow import MlflowClient
 
-from data_contracts.config import NightlyConfig
 from data_contracts.errors import HoarfrostError
 from data_contracts.manifests import MatrixManifest, TrainManifest
+from data_contracts.model_config import ModelConfig
 from models.rating.rating_metric import goodness
 from tasks.history.row_values import all_rows, training_rows
 from tasks.lake import Night
@@ -29,7 +29,7 @@ from tasks.training.item_content import content_inputs, night_content
 from tasks.training.model_memory import refuse_large_model
 from tasks.training.plugin_model import plugin_inputs
 from tasks.training.saved_model import write_model
-from tasks.training.validated_fit import log_epoch
+from tasks.training.validated_fit import Validated, log_epoch
 from tasks.training.warm_start import warm_factors, warm_version
 
 logger = logging.getLogger(__name__)
@@ -70,27 +70,32 @@ def _train(
         )  # fmt: skip
         warm = warm_factors(night, matrices)
         fit = functools.partial(
-            _fit, staging, config=config, device=device, run_id=run.info.run_id, warm=warm
+            _fit, staging, seed=config.seed, device=device, run_id=run.info.run_id, warm=warm
         )
-        n_epochs, figure = fit(
-            data, checkpoints / JUDGED, n_epochs=configured_epochs(config.model),
+        judged = fit(
+            data, checkpoints / JUDGED, config.model, n_epochs=configured_epochs(config.model),
             names=(JUDGED,) if config.training.refit else (JUDGED, FINAL),
         )  # fmt: skip
+        settled = judged.settled(config.model)
+        mlflow.log_params({f"chosen_{name}": value for name, value in settled.items()})
         if config.training.refit:
             everything = FitData(all_rows(night, matrices), None, content)
-            fit(everything, checkpoints / FINAL, n_epochs=n_epochs, names=(FINAL,))
+            fit(
+                everything, checkpoints / FINAL, judged.config, n_epochs=judged.n_epochs,
+                names=(FINAL,),
+            )  # fmt: skip
         seconds = round(time.monotonic() - started, 2)
         manifest = TrainManifest(
             step="train", run_date=night.run_date, key=key,
             files=entries(staging, {path.name: matrices.n_items for path in staging.iterdir()}),
-            mlflow_run_id=run.info.run_id, device=device, n_epochs=n_epochs,
+            mlflow_run_id=run.info.run_id, device=device, n_epochs=judged.n_epochs,
             start_version=None if warm is None else warm_version(night),
-            best_validation_ndcg=0.0 if of_ratings else figure or 0.0,
-            best_validation_rmse=figure if of_ratings else None,
+            best_validation_ndcg=0.0 if of_ratings else judged.figure or 0.0,
+            best_validation_rmse=judged.figure if of_ratings else None,
             train_seconds=seconds, n_items=matrices.n_items,
         )  # fmt: skip
     shutil.rmtree(checkpoints, ignore_errors=True)
-    how = f"best epoch {n_epochs}" if config.model.stops_early else config.model.kind
+    how = f"best epoch {judged.n_epochs}" if config.model.stops_early else config.model.kind
     logger.info("train: %s, %.1f s on %s", how, seconds, device)
     return manifest
 
@@ -99,16 +104,17 @@ def _fit(
     staging: Path,
     data: FitData,
     checkpoint: Path,
+    config: ModelConfig,
     *,
     n_epochs: int,
     names: tuple[str, ...],
-    config: NightlyConfig,
+    seed: int,
     device: str,
     run_id: str,
     warm: np.ndarray | None,
-) -> tuple[int, float | None]:
-    """Write the fitted model under its names; return its epochs and its validation figure."""
-    best, metric = -math.inf, config.model.validated_by
+) -> Validated:
+    """Write the fitted model under its names; return what held-out users chose and say of it."""
+    best, metric = -math.inf, config.validated_by
 
     def on_epoch(epoch: int, metrics: dict[str, float], state: ResumableState | None) -> None:
         nonlocal best
@@ -119,16 +125,16 @@ def _fit(
         if state is not None:
             save_checkpoint(checkpoint, state)  # last: an epoch done again is logged once
 
-    kept = state_class(config.model)
+    kept = state_class(config)
     resume = None if kept is None else load_checkpoint(checkpoint, kept)
     if resume is not None:
         logger.info("%s: goes on after epoch %d", checkpoint.name, resume.epoch)
         best = max(best, resume.best_metric)
     model = fit_model(
-        data, config.model, n_epochs=n_epochs, seed=config.seed, device=device, warm=warm,
+        data, config, n_epochs=n_epochs, seed=seed, device=device, warm=warm,
         on_epoch=on_epoch, resume=resume,
     )  # fmt: skip
-    fit = judged_fit(data, model, config.model)
+    fit = judged_fit(data, model, config)
     figure = fit.figure
     if figure is not None:
         logger.info("%s: validation %s %.5f", checkpoint.name, metric, figure)
@@ -136,8 +142,8 @@ def _fit(
     elif math.isfinite(best):
         figure = goodness(best, metric)
     for name in names:
-        write_model(staging, name, fit.model, kind=config.model.kind, counts=fit.counts)
-    return fit.n_epochs, figure
+        write_model(staging, name, fit.model, kind=config.kind, counts=fit.counts)
+    return Validated(fit.n_epochs, figure, fit.config)
 
 
 def _log_parameters(night: Night, matrices: MatrixManifest, device: str) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from data_contracts.model_config import ModelConfig
 from models.rating.rating_metric import goodness
@@ -14,17 +14,23 @@ logger = logging.getLogger(__name__)
 OnMetrics = Callable[[int, dict[str, float]], None]
 
 
-class BestEpoch(NamedTuple):
-    """The epoch with the best validation figure, the last one without validation.
+class Validated(NamedTuple):
+    """What held-out users chose, and how good it is.
 
     The figure is that of the whole model, with what was added to it after the epochs.
     """
 
-    n_epochs: int  # 0 for a closed form
+    n_epochs: int  # the best, the last one without validation; 0 for a closed form
     figure: float | None  # of the metric that its kind is validated by
+    config: ModelConfig  # with what the fit chose of it
+
+    def settled(self, given: ModelConfig) -> dict[str, Any]:
+        """Return what the fit chose of the configuration that it was given, by key."""
+        before = given.model_dump()
+        return {k: v for k, v in self.config.model_dump().items() if v != before[k]}
 
 
-def find_best_epoch(
+def validated_fit(
     data: FitData,
     config: ModelConfig,
     *,
@@ -32,7 +38,7 @@ def find_best_epoch(
     device: str,
     label: str,
     on_metrics: OnMetrics | None = None,
-) -> BestEpoch:
+) -> Validated:
     """Fit a model and return its best epoch, or all of them if it does not stop early.
 
     Args:
@@ -44,7 +50,7 @@ def find_best_epoch(
         on_metrics: called after every epoch with its number and figures; what it raises ends
             the fit. Once, with number 0, for a model that does not stop early.
     """
-    best, n_epochs, data = BestEpoch(0, None), configured_epochs(config), data.searched
+    best, n_epochs, data = Validated(0, None, config), configured_epochs(config), data.searched
     metric = config.validated_by
 
     def on_epoch(epoch: int, metrics: dict[str, float], _state: ResumableState | None) -> None:
@@ -54,7 +60,7 @@ def find_best_epoch(
         if figure is None or best.figure is None or (
             goodness(figure, metric) > goodness(best.figure, metric)
         ):  # fmt: skip
-            best = BestEpoch(epoch, figure)
+            best = Validated(epoch, figure, config)
         if on_metrics is not None:
             on_metrics(epoch, metrics)
 
@@ -65,10 +71,10 @@ def find_best_epoch(
     if not config.stops_early:
         if fit.figure is not None and on_metrics is not None:
             on_metrics(0, {metric: fit.figure})
-        return BestEpoch(fit.n_epochs, fit.figure)
+        return Validated(fit.n_epochs, fit.figure, fit.config)
     if data.n_judges and best.n_epochs == n_epochs:
         logger.info("%s: the last epoch was best: more of them (n_epochs) may be better", label)
-    return best if fit.figure is None else best._replace(figure=fit.figure)
+    return best if fit.figure is None else Validated(best.n_epochs, fit.figure, fit.config)
 
 
 def log_epoch(label: str, epoch: int, n_epochs: int, metrics: dict[str, float]) -> None:

@@ -15,9 +15,12 @@ from data_contracts.manifests import IngestManifest, MatrixManifest
 from data_contracts.report import NightReport
 from data_contracts.sample import SampleLake
 from flows.nightly import nightly
+from models.elsa.elsa_residual import with_residual
 from models.shop.shop import open_shop
 from tasks.files import sha256_of
 from tasks.history.history_shard import read_history
+from tasks.history.matrix import finished_matrices
+from tasks.history.row_values import all_rows
 from tasks.lake import Night
 from tasks.registry.ledger import read_ledger
 from tasks.registry.registry import fetch_model
@@ -138,6 +141,19 @@ def test_second_night_starts_from_the_champion(lake):
         for report in (lake.first, lake.second)
     ]
     assert started == [None, lake.first.champion_version]
+
+
+def test_champion_has_the_ridge_weight_that_held_out_users_chose(lake):
+    """It was fitted on all rows, where nobody is left to choose by."""
+    night = night_of(lake, lake.first)
+    run = lake.client.get_run(finished_training(night).mlflow_run_id)
+    l2 = float(run.data.params["chosen_l2"])
+    assert run.data.params["l2"] == "None"
+    rows = all_rows(night, finished_matrices(night))
+    champion = fetch_model(load_config(lake.path / "hoarfrost.toml"), lake.first.champion_version)
+    model = champion.saved.model
+    again = with_residual(model, rows, n_neighbours=night.config.model.n_neighbours, l2=[l2])
+    np.testing.assert_array_equal(again.W.toarray(), model.W.toarray())
 
 
 def night_of(lake: Lake, report: NightReport) -> Night:

@@ -28,7 +28,7 @@ class TestELSAWithNeighbours(PersonalModelContract):
 
     def fit(self, X):
         """Fit with few factors and few neighbours."""
-        return with_residual(fit_elsa(X, **SETTINGS), X, n_neighbours=5, l2=2.0)
+        return with_residual(fit_elsa(X, **SETTINGS), X, n_neighbours=5, l2=[2.0])
 
 
 def clustered(seed: int, n_users: int = 200, n_items: int = 40) -> sp.csr_array:
@@ -64,7 +64,7 @@ def by_hand(model, X, near, l2):
 def test_weights_are_the_ridge_regression_of_what_is_left(n_neighbours):
     """On the items of the largest cosine, in units of the low rank's scores."""
     X = clustered(1)
-    W = with_residual(low_rank(X), X, n_neighbours=n_neighbours, l2=3.0).W
+    W = with_residual(low_rank(X), X, n_neighbours=n_neighbours, l2=[3.0]).W
     dense = X.toarray()
     length = np.linalg.norm(dense, axis=0)
     length = np.where(length > 0, length, 1.0)
@@ -88,15 +88,15 @@ def test_weights_do_not_depend_on_units_or_threads():
     """Events may be weighed in anything; the bits are the same on any number of cores."""
     X = clustered(2, n_items=300)
     model = low_rank(X)
-    W = with_residual(model, X, n_neighbours=6, l2=5.0).W
-    larger = with_residual(model, sp.csr_array(X * 8), n_neighbours=6, l2=5.0).W
+    W = with_residual(model, X, n_neighbours=6, l2=[5.0]).W
+    larger = with_residual(model, sp.csr_array(X * 8), n_neighbours=6, l2=[5.0]).W
     np.testing.assert_allclose(larger.toarray(), W.toarray(), rtol=1e-3, atol=1e-4)
     n_threads = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
-        one = with_residual(model, X, n_neighbours=6, l2=5.0).W
+        one = with_residual(model, X, n_neighbours=6, l2=[5.0]).W
         torch.set_num_threads(4)
-        four = with_residual(model, X, n_neighbours=6, l2=5.0).W
+        four = with_residual(model, X, n_neighbours=6, l2=[5.0]).W
     finally:
         torch.set_num_threads(n_threads)
     for each in (one, four):
@@ -117,16 +117,41 @@ def test_unsorted_rows_and_repeated_entries_are_what_they_sum_to():
         (twice.data[order].astype(np.float32), twice.col[order], 2 * X.indptr), shape=X.shape
     )
     assert not messy.has_canonical_format
-    found = with_residual(model, messy, n_neighbours=4, l2=1.0).W
-    expected = with_residual(model, X, n_neighbours=4, l2=1.0).W
+    found = with_residual(model, messy, n_neighbours=4, l2=[1.0]).W
+    expected = with_residual(model, X, n_neighbours=4, l2=[1.0]).W
     np.testing.assert_allclose(found.toarray(), expected.toarray(), rtol=1e-5, atol=1e-6)
     assert messy.nnz == 2 * X.nnz
+
+
+def test_several_ridge_weights_are_judged_by_held_out_users():
+    """The best one's weights are to the bit those that it has alone."""
+    X = clustered(7)
+    shown, asked = fold_in_split(clustered(8), target_share=0.3, seed=0)
+    whole = np.flatnonzero(np.diff(asked.indptr))
+    held_out = shown[whole], asked[whole]
+    model, tried = low_rank(X), [1e6, 1.0, 30.0]
+    known = np.bincount(X.indices, minlength=X.shape[1]) > 0
+    alone = [with_residual(model, X, n_neighbours=5, l2=[each]) for each in tried]
+    figures = [
+        evaluate(each, fold_in=held_out[0], target=held_out[1], eligible=known)["ndcg@100"].mean()
+        for each in alone
+    ]
+    assert len(set(figures)) == len(tried)
+    found = with_residual(model, X, n_neighbours=5, l2=tried, validation=held_out)
+    best = alone[int(np.argmax(figures))]
+    assert found.l2 == best.l2 == tried[int(np.argmax(figures))]
+    np.testing.assert_array_equal(found.W.toarray(), best.W.toarray())
+    assert found.l2 != tried[0]
+    assert with_residual(model, X, n_neighbours=5, l2=tried).l2 == tried[0]
+    for nearly in ([30.0, 31.0], [31.0, 30.0]):  # no user's list tells them apart for sure
+        found = with_residual(model, X, n_neighbours=5, l2=nearly, validation=held_out)
+        assert found.l2 == nearly[0]
 
 
 def test_low_rank_that_says_nothing_leaves_the_regression():
     """Factors at right angles score nothing: the weights alone rank, and are finite."""
     X = sp.csr_array(clustered(4).toarray()[:, :10])
-    W = with_residual(ELSA(np.eye(10, dtype=np.float32)), X, n_neighbours=3, l2=1.0).W
+    W = with_residual(ELSA(np.eye(10, dtype=np.float32)), X, n_neighbours=3, l2=[1.0]).W
     assert np.isfinite(W.data).all()
     assert W.nnz
 
@@ -141,7 +166,7 @@ def test_neighbours_say_what_the_rank_cannot():
     assert plain.W is None
     found = [
         evaluate(model, fold_in=shown, target=asked, eligible=np.ones(40, dtype=bool))["ndcg@100"]
-        for model in (plain, with_residual(plain, X, n_neighbours=8, l2=20.0))
+        for model in (plain, with_residual(plain, X, n_neighbours=8, l2=[20.0]))
     ]
     assert found[1].mean() > found[0].mean() + 0.05
 

@@ -11,6 +11,7 @@ from data_contracts.model_config import model_kinds
 from tasks.evaluating import evaluating
 from tasks.evaluating.evaluating import evaluate_files
 from tasks.evaluating.fixed_split import read_train
+from tasks.training.epoch_fit import L2_TRIED
 from tasks.training.fit_data import FitData
 from tasks.training.fitting import fit_model
 from tests.fixed_split import model_file, tastes, write_pairs
@@ -103,13 +104,14 @@ def test_search_is_used_again(tmp_path):
     assert again.study == first.study
 
 
-def test_early_stop_sets_the_final_epochs(tmp_path):
-    """The final fit has as many epochs as the best of validation, and all rows."""
+def test_validation_sets_what_the_final_fit_takes(tmp_path):
+    """It has as many epochs as the best of validation, the same ridge weight, and all rows."""
     train, test = tastes(3)
     hasty = {"n_factors": 8, "n_epochs": 40, "batch_size": 16, "learning_rate": 0.5}
     got = judge(tmp_path, train, test, model_file(model=hasty))
     assert 1 <= got.best_epoch < 40
-    settled = hasty | {"n_epochs": got.best_epoch}
+    assert got.model["l2"] in L2_TRIED
+    settled = hasty | {"n_epochs": got.best_epoch, "l2": got.model["l2"]}
     alone = {"device": "cpu", "validation_share": 0.0}
     same = judge(tmp_path, train, test, model_file(model=settled, training=alone))
     assert same.model_digest == got.model_digest

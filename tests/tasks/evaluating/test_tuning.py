@@ -23,6 +23,7 @@ from tasks.history.history import build_history
 from tasks.history.matrix import build_matrices
 from tasks.ingest.ingest import ingest
 from tasks.lock import study_lock
+from tasks.training.epoch_fit import L2_TRIED
 from tests.fixed_split import SMALL, model_file, tastes, write_pairs
 from tests.tiny_lake import at, night, write_day
 
@@ -67,7 +68,9 @@ def test_first_trial_is_the_configured_model(train):
     """Also where its values lie outside the space: the search never ends below it."""
     (trial,) = tune(train, 1).trials
     assert trial.configured
-    assert trial.params == {"learning_rate": 0.1, "n_factors": 8, "batch_size": 32, "alpha": 0.0}
+    given = {"learning_rate": 0.1, "n_factors": 8, "batch_size": 32, "alpha": 0.0}
+    assert trial.params == given | {"l2": trial.params["l2"]}
+    assert trial.params["l2"] in L2_TRIED  # chosen in the fit
     result = tune(train, 3)
     assert [trial.configured for trial in result.trials] == [True, False, False]
     assert result.configured_value == trial.value <= result.best_value
@@ -136,7 +139,7 @@ def test_model_that_cannot_be_fitted_is_given_up(train):
     """A loss that is not finite ends a trial, not the search; a search of such trials ends."""
     space = {"learning_rate": {"choices": [1e38]}}
     result = tune(train, 2, space=space)
-    assert result.best_params == {"learning_rate": 0.1}
+    assert result.best_params["learning_rate"] == 0.1
     assert result.trials[1].state == "pruned"
     assert "finite" in result.trials[1].problem
     broken = {"model": SMALL | {"learning_rate": 1e38}}

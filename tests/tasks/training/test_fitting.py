@@ -1,5 +1,7 @@
 """Configuration turned into a fit."""
 
+import functools
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -12,8 +14,10 @@ from models.elsa.elsa import fit_elsa
 from models.elsa.elsa_form import ELSAForm
 from models.elsa.elsa_residual import with_residual
 from models.item_item.ease import fit_ease
+from models.split.fold_in import fold_in_split
+from tasks.training.epoch_fit import L2_TRIED
 from tasks.training.fit_data import FitData, hold_out_users
-from tasks.training.fitting import fit_model, usual_density
+from tasks.training.fitting import fit_model, judged_fit, usual_density
 
 X = sp.csr_array((np.random.default_rng(0).random((200, 30)) < 0.3).astype(np.float32))
 
@@ -55,10 +59,28 @@ def test_every_setting_reaches_the_model():
         start="spectral",
         form=ELSAForm(output="relu", loss="cosine", gamma=0.4, max_output=25),
     )  # fmt: skip
-    by_hand = with_residual(by_hand, X, n_neighbours=6, l2=7.0)
+    by_hand = with_residual(by_hand, X, n_neighbours=6, l2=[7.0])
     np.testing.assert_array_equal(by_config.A, by_hand.A)
     np.testing.assert_array_equal(by_config.W.toarray(), by_hand.W.toarray())
     assert (by_config.alpha, by_config.beta) == (0.3, 0.2)
+
+
+def test_ridge_weight_is_chosen_by_held_out_users_and_kept_for_the_refit():
+    """A number in the configuration is taken as it is; with nobody to choose the first one is."""
+    fold_in, target = fold_in_split(X[:60], target_share=0.3, seed=0)
+    judges = np.flatnonzero(np.diff(target.indptr))
+    data = FitData(X[60:], (fold_in[judges], target[judges]))
+    fit = functools.partial(fit_model, n_epochs=2, seed=5, device="cpu")
+    given = ELSAConfig(n_factors=4, batch_size=16, n_neighbours=6)
+    figures = {}
+    for l2 in L2_TRIED:
+        config = given.model_copy(update={"l2": l2})
+        figures[l2] = judged_fit(data, fit(data, config), config).figure
+    assert len(set(figures.values())) == len(L2_TRIED)
+    judged = judged_fit(data, fit(data, given), given)
+    assert judged.figure == figures[judged.config.l2] >= figures[L2_TRIED[0]]
+    assert judged.config == given.model_copy(update={"l2": judged.config.l2})
+    assert fit(FitData(X, None), given).l2 == L2_TRIED[0]
 
 
 @pytest.mark.parametrize(("n_users", "batch_size"), [(10, 32), (6400, 400), (10**7, 2048)])
