@@ -39,9 +39,7 @@ def forkserver() -> ForkServerContext:
     One for all tests that kill nights: what it imports is settled when it starts.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        ["tests.flows.kill_anywhere", "tests.flows.kill_inside", "tests.flows.kill_registry"]
-    )
+    context.set_forkserver_preload(["tests.preloaded"])
     return context
 
 

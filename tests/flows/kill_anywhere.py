@@ -11,9 +11,6 @@ import time
 from datetime import date
 from pathlib import Path
 
-import mlflow.store.model_registry.sqlalchemy_store
-import mlflow.store.tracking.sqlalchemy_store  # noqa: F401 - these three take seconds
-import sklearn.feature_extraction.text  # noqa: F401
 from threadpoolctl import threadpool_limits
 
 from data_contracts.config import load_config

@@ -6,10 +6,15 @@ the moments below.
 
 import os
 import signal
+from contextlib import AbstractContextManager
 from datetime import date
 from pathlib import Path
 
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    temporary_settings,
+)
 
 import tasks.files
 import tasks.registry.ledger
@@ -67,6 +72,11 @@ def arm(point: str) -> None:
     die_before(module, "commit", when=lambda staging, *rest: staging.name == point)
 
 
+def calling(api_url: str) -> AbstractContextManager:
+    """Let flows of this process call that Prefect API, without heartbeats, as prefect_api does."""
+    return temporary_settings({PREFECT_API_URL: api_url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
+
+
 def run_until(point: str, config_path: str, run_date: str, api_url: str) -> None:
     """Run one night, dying at a point; "none" lets it end.
 
@@ -74,5 +84,5 @@ def run_until(point: str, config_path: str, run_date: str, api_url: str) -> None
     """
     if point != "none":
         arm(point)
-    with temporary_settings({PREFECT_API_URL: api_url}):
+    with calling(api_url):
         nightly(load_config(Path(config_path)), date.fromisoformat(run_date))

@@ -1,6 +1,7 @@
 """Kill a night inside every step; start it again; the tables are those of an undisturbed night."""
 
 import functools
+import shutil
 import signal
 from datetime import timedelta
 from pathlib import Path
@@ -46,7 +47,7 @@ def assert_latest_is_whole(lake: Path, expected: str | None) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("prefect_api")  # one for all: a killed night would leave its own
-def test_killed_night_resumes_to_the_same_tables(tmp_path, forkserver):
+def test_killed_night_resumes_to_the_same_tables(tmp_path, forkserver, migrated_mlflow):
     """Every step is cut short once on the second night; latest stays on the first until the end.
 
     MLflow ends with the same runs, too: no point of a curve, data set or model twice.
@@ -55,6 +56,8 @@ def test_killed_night_resumes_to_the_same_tables(tmp_path, forkserver):
     for lake in (undisturbed, killed):
         sample = write_sample_lake(lake, seed=7, n_users=400, n_items=150, n_days=8)
         make_lenient(lake / "hoarfrost.toml")
+        (lake / "mlflow").mkdir()
+        shutil.copy(migrated_mlflow, lake / "mlflow" / "mlflow.db")
     first, second = (str(sample.run_date + timedelta(days=n)) for n in (-1, 0))
     run = functools.partial(run_night, forkserver)
     assert run(undisturbed, first, "none") == run(killed, first, "none") == 0
