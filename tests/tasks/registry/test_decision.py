@@ -1,5 +1,6 @@
 """What a person decides: promotions against the gate, and a rollback that nights do not undo."""
 
+import shutil
 from datetime import timedelta
 
 import pytest
@@ -27,9 +28,11 @@ ROUNDS = 10
 
 
 @pytest.fixture
-def nights(tmp_path):
+def nights(tmp_path, migrated_mlflow):
     """Two nights, each of which promoted its challenger, and a third one to come."""
     first, second = (_lenient(night) for night in tiny_shop(tmp_path))
+    (tmp_path / "mlflow").mkdir()
+    shutil.copy(migrated_mlflow, tmp_path / "mlflow" / "mlflow.db")
     for night in (first, second):
         assert run_night(night).verdict == "promote"
     third = second.model_copy(update={"run_date": second.run_date + timedelta(days=1)})
