@@ -139,7 +139,8 @@ def test_model_that_cannot_be_fitted_is_given_up(train):
     """A loss that is not finite ends a trial, not the search; a search of such trials ends."""
     space = {"learning_rate": {"choices": [1e38]}}
     result = tune(train, 2, space=space)
-    assert result.best_params["learning_rate"] == 0.1
+    assert result.best_params == {"learning_rate": 0.1, "l2": result.best_params["l2"]}
+    assert result.best_params["l2"] in L2_TRIED
     assert result.trials[1].state == "pruned"
     assert "finite" in result.trials[1].problem
     broken = {"model": SMALL | {"learning_rate": 1e38}}
