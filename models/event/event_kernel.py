@@ -139,6 +139,99 @@ def mark_repeats(
 
 
 @compiled
+def mark_taken(
+    rows: np.ndarray, moments: np.ndarray, source: np.ndarray, replaced: np.ndarray, start: int,
+    taken: np.ndarray,
+) -> None:  # fmt: skip
+    """Mark the rows whose file nobody read anew and whose moment is not before the start.
+
+    Args:
+        rows: number of every row, in order.
+        moments: of every row, in order.
+        source: file of every row, by its number.
+        replaced: of every file, whether it was read anew.
+        start: first moment that counts.
+        taken: receives the marks, in order.
+    """
+    for place in range(len(rows)):
+        taken[place] = moments[place] >= start and not replaced[source[rows[place]]]
+
+
+@compiled
+def settle_fates(
+    rows: np.ndarray, source: np.ndarray, replaced: np.ndarray, told: np.ndarray,
+    taken: np.ndarray, repeated: np.ndarray, bots: np.ndarray,
+    kept: np.ndarray, counts: np.ndarray,
+) -> int:  # fmt: skip
+    """Mark the rows that count, and count by file what became of every row.
+
+    Args:
+        rows: number of every row, in order.
+        source: file of every row, by its number.
+        replaced: of every file, whether it was read anew.
+        told: of every row, by its number, whether its night counted it.
+        taken: which rows take part, in order.
+        repeated: which of these tell what another tells.
+        bots: which are of a bot.
+        kept: receives the marks, in order.
+        counts: zeros, shape (n_files, 4); receives how many rows of a file are replaced,
+            filtered, repeated and kept.
+
+    Returns:
+        How many repeated rows their night had counted.
+    """
+    n_told_again = 0
+    for place in range(len(rows)):
+        row = rows[place]
+        file = source[row]
+        kept[place] = taken[place] and not repeated[place] and not bots[place]
+        if kept[place]:
+            counts[file, 3] += 1
+        elif repeated[place]:
+            counts[file, 2] += 1
+            n_told_again += told[row]
+        elif replaced[file]:
+            counts[file, 0] += 1
+        else:
+            counts[file, 1] += 1
+    return n_told_again
+
+
+@compiled
+def take_entries(
+    indptr: np.ndarray, item: np.ndarray, values: np.ndarray, taken: np.ndarray,
+    ends: np.ndarray, indices: np.ndarray, data: np.ndarray,
+) -> None:  # fmt: skip
+    """Write some entries of every row as CSR arrays.
+
+    Args:
+        indptr: where each row's entries begin and end.
+        item: of every entry.
+        values: of every entry.
+        taken: which ones.
+        ends: shape (n_rows + 1,); receives where each row's taken entries begin and end.
+        indices: shape (number of taken,); receives their items.
+        data: receives their values.
+    """
+    place = 0
+    ends[0] = 0
+    for row in range(len(indptr) - 1):
+        for entry in range(indptr[row], indptr[row + 1]):
+            if taken[entry]:
+                indices[place], data[place] = item[entry], values[entry]
+                place += 1
+        ends[row + 1] = place
+
+
+@compiled
+def count_marked(ends: np.ndarray, marked: np.ndarray, counts: np.ndarray) -> None:
+    """Count every user's marked rows into counts, shape (n_users,), zeros."""
+    for user in range(len(ends) - 1):
+        for row in range(ends[user], ends[user + 1]):
+            counts[user] += marked[row]
+
+
+@compiled
 def count_pairs(ends: np.ndarray, items: np.ndarray, kept: np.ndarray, n_pairs: np.ndarray) -> None:
     """Count the distinct items of every user's kept rows into n_pairs, shape (n_users,)."""
     for user in range(len(ends) - 1):

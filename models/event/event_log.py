@@ -6,11 +6,15 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64, Integer, UInt64
 
 from models.event.event_kernel import (
+    count_marked,
     count_pairs,
     mark_repeats,
+    mark_taken,
     order_rows,
     relabel_rows,
+    settle_fates,
     sum_pairs,
+    take_entries,
 )
 
 _OF_PAIRS = ("weight", "weight_before_cut", "first_seen", "last_seen", "n_events")
@@ -34,6 +38,14 @@ class Ordered(NamedTuple):
     item: Integer[np.ndarray, " n"]
     moment: Int64[np.ndarray, " n"]
     kind: Integer[np.ndarray, " n"]
+
+
+class Files(NamedTuple):
+    """Which file each row of a log is of."""
+
+    source: Integer[np.ndarray, " n"]  # of every row, in any order
+    told: Bool[np.ndarray, " n"]  # whether the night that read the row counted it
+    replaced: Bool[np.ndarray, " n_files"]  # a later night read the file anew
 
 
 class Decay(NamedTuple):
@@ -69,6 +81,41 @@ def in_order(events: Events, n_users: int) -> Ordered:
     )  # fmt: skip
     order_rows(events.user, events.item, events.moment, events.kind, *ordered)
     return ordered
+
+
+def rows_that_stand(order: Ordered, files: Files, start: int) -> Bool[np.ndarray, " n"]:
+    """Tell of every ordered row whether its file stands and its moment is not before the start."""
+    taken = np.empty(len(order.row), bool)
+    mark_taken(order.row, order.moment, files.source, files.replaced, start, taken)
+    return taken
+
+
+def fates_by_file(
+    order: Ordered,
+    files: Files,
+    taken: Bool[np.ndarray, " n"],
+    repeated: Bool[np.ndarray, " n"],
+    bots: Bool[np.ndarray, " n"],
+) -> tuple[Bool[np.ndarray, " n"], Int64[np.ndarray, "n_files 4"], int]:
+    """Tell which ordered rows are kept, and what became of the rows of every file.
+
+    Args:
+        order: the rows.
+        files: where they are from.
+        taken: rows that stand.
+        repeated: those of them that tell what another tells.
+        bots: those of them that are of a bot.
+
+    Returns:
+        The rows that are kept; per file, how many rows are replaced, filtered, repeated and
+        kept; and how many of the repeated ones a night had counted.
+    """
+    kept = np.empty(len(taken), bool)
+    counts = np.zeros((len(files.replaced), 4), np.int64)
+    n_told_again = settle_fates(
+        order.row, files.source, files.replaced, files.told, taken, repeated, bots, kept, counts
+    )
+    return kept, counts, n_told_again
 
 
 def repeats(
@@ -155,6 +202,33 @@ def last_values(
     return value[rows[is_last]]
 
 
+def marked_by_user(
+    ends: Int64[np.ndarray, " n_users_plus_1"], marked: Bool[np.ndarray, " n"]
+) -> Int64[np.ndarray, " n_users"]:
+    """Return how many marked rows every user has, given where the users' rows begin and end."""
+    counts = np.zeros(len(ends) - 1, np.int64)
+    count_marked(ends, marked, counts)
+    return counts
+
+
+def csr_of(
+    indptr: Int64[np.ndarray, " n_users_plus_1"],
+    item: Integer[np.ndarray, " nnz"],
+    values: Float32[np.ndarray, " nnz"],
+    taken: Bool[np.ndarray, " nnz"],
+) -> tuple[np.ndarray, np.ndarray, Float32[np.ndarray, " n_taken"]]:
+    """Return indptr, indices and data of some entries of every user.
+
+    The two index arrays have one type, as scipy wants it: it copies a mapped one of another.
+    """
+    n = np.count_nonzero(taken)
+    index = np.int32 if n < 2**31 else np.int64
+    ends, indices = np.empty(len(indptr), index), np.empty(n, index)
+    data = np.empty(n, np.float32)
+    take_entries(indptr, item, values, taken, ends, indices, data)
+    return ends, indices, data
+
+
 def relabelled(pairs: Pairs, labels: Integer[np.ndarray, " n_items"]) -> Pairs:
     """Return the same entries under other labels of items, in the order of those.
 
@@ -165,6 +239,7 @@ def relabelled(pairs: Pairs, labels: Integer[np.ndarray, " n_items"]) -> Pairs:
     n = len(pairs.item)
     indices, places = np.empty(n, np.int32), np.empty(n, np.int64)
     relabel_rows(pairs.indptr, pairs.item, labels, indices, places)
-    moved = {name: values[places] for name, values in pairs._asdict().items() if name in _OF_PAIRS}
-    value = None if pairs.value is None else pairs.value[places]
+    columns = pairs._asdict()
+    moved = {name: columns[name].take(places) for name in _OF_PAIRS}
+    value = None if pairs.value is None else pairs.value.take(places)
     return pairs._replace(item=indices, value=value, **moved)

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from data_contracts.errors import HoarfrostError
 from data_contracts.interactions import day_start
 from data_contracts.manifests import HistoryManifest, MatrixManifest
-from models.event.event_log import relabelled
+from models.event.event_log import csr_of, marked_by_user, relabelled
 from models.split.split import temporal_holdout
 from tasks.calendar import micros
 from tasks.history.history_shard import HistoryShard, history_items, n_shards, open_shard
@@ -168,9 +168,10 @@ def write_shard(
         ("target", weight, target),
     ):
         _save(place, name, pairs.indptr, pairs.item, values, mask, (n_users, n_items))
-    user = np.repeat(np.arange(n_users), np.diff(pairs.indptr))
-    n_back = len(np.unique(user[(pairs.last_seen >= cut) & (weight > 0)]))
-    n_asked = len(np.unique(user[target]))
+    is_back = (pairs.last_seen >= cut) & (weight > 0)
+    n_back, n_asked = (
+        int(np.count_nonzero(marked_by_user(pairs.indptr, marked))) for marked in (is_back, target)
+    )
     return Counts(n_users, int((weight > 0).sum()), n_asked, n_back - n_asked)
 
 
@@ -183,9 +184,6 @@ def _save(
     mask: np.ndarray,
     shape: tuple[int, int],
 ) -> None:
-    kept = np.concatenate(([0], np.cumsum(mask)))[indptr]
-    # scipy wants one type for both index arrays, and would copy a mapped one of another type
-    index = np.int32 if kept[-1] < 2**31 else np.int64
-    parts = (kept.astype(index), item[mask].astype(index), values[mask].astype(np.float32))
+    parts = csr_of(indptr, item, values, mask)
     for part, array in zip((*_PARTS, "shape"), (*parts, np.asarray(shape)), strict=True):
         np.save(place / f"{name}.{part}.npy", array, allow_pickle=False)

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from models.event.event_log import Ordered, users_of
+from models.event.event_log import Ordered, marked_by_user, users_of
 from tasks.lake import Night
 
 
@@ -18,10 +18,10 @@ def of_bots(order: Ordered, single: np.ndarray, night: Night) -> np.ndarray:
     """
     most = night.config.validation.max_events_per_user_day
     found = np.zeros(len(single), bool)
-    user = users_of(order)
-    busy = np.bincount(user[single], minlength=len(order.ends) - 1) > most
+    busy = marked_by_user(order.ends, single) > most
     if not busy.any():
         return found
+    user = users_of(order)
     suspects = np.flatnonzero(single & busy[user])
     moment = pl.Series("moment", order.moment[suspects]).cast(pl.Datetime("us", "UTC"))
     events = pl.DataFrame({"user": user[suspects], "moment": moment})

@@ -15,19 +15,25 @@ import polars as pl
 from data_contracts.errors import ConfigError, HoarfrostError
 from data_contracts.interactions import USER_RULES, day_start
 from data_contracts.manifests import FileAccount, IngestManifest
-from models.event.event_log import Events, Ordered, in_order, repeats
+from models.event.event_log import (
+    Events,
+    Files,
+    Ordered,
+    fates_by_file,
+    in_order,
+    repeats,
+    rows_that_stand,
+)
 from tasks.calendar import micros
 from tasks.ingest.bots import of_bots
 from tasks.ingest.id_codes import user_codes
 from tasks.lake import Night, night_folder, shard_name
 
-_FATES = ("stored", "replaced", "filtered", "duplicates", "history")
-
 
 class Fates(NamedTuple):
     """What became of the stored rows of one user shard."""
 
-    counts: dict[str, np.ndarray]  # by number of the file
+    counts: np.ndarray  # (n_files, 4): replaced, filtered, repeated, part of the history
     told_again: int  # events that a later night told again
 
 
@@ -47,30 +53,27 @@ class Tally:
     def __init__(self, past: Sequence[IngestManifest]) -> None:
         self._past = past
         n_files = sum(len(manifest.log_files) for manifest in past)
-        self._counts = {fate: np.zeros(n_files, np.int64) for fate in _FATES}
+        self._counts = np.zeros((n_files, 4), np.int64)
         self.told_again = 0
         """Events that a later night told again."""
 
     def note(self, fates: Fates) -> None:
         """Count the rows of one user shard."""
-        for fate, counts in fates.counts.items():
-            self._counts[fate] += counts
+        self._counts += fates.counts
         self.told_again += fates.told_again
 
     def accounts(self) -> tuple[FileAccount, ...]:
         """Return where the rows of every file went, oldest night first."""
         files = [(each.run_date, file) for each in self._past for file in each.log_files]
-        counts = zip(*(self._counts[fate].tolist() for fate in _FATES), strict=True)
         accounts = []
-        for (run_date, file), (stored, replaced, filtered, duplicates, kept) in zip(
-            files, counts, strict=True
-        ):
+        for (run_date, file), counts in zip(files, self._counts.tolist(), strict=True):
+            replaced, filtered, duplicates, kept = counts
             refused = sum(n for rule, n in file.by_rule.items() if rule not in USER_RULES)
             accounts.append(
                 FileAccount(
                     path=file.path, run_date=run_date, rows=file.rows, quarantined=refused,
-                    replaced=replaced, removed=file.rows - refused - stored, filtered=filtered,
-                    duplicates=duplicates, history=kept,
+                    replaced=replaced, removed=file.rows - refused - sum(counts),
+                    filtered=filtered, duplicates=duplicates, history=kept,
                 )
             )  # fmt: skip
         return tuple(accounts)
@@ -96,27 +99,16 @@ def past_events(
     start = micros(day_start(first, config.interactions.time_zone))
     users = user_codes(night.lake, shard, past[-1].user_id_type)
     rows = _read(night, past, shard)
-    events = Events(
-        users.order()[rows["user"]], item_order[rows["item"]], rows["kind"], rows["moment"]
-    )
-    order = in_order(events, len(users.ids))
-    source, told = rows["source"][order.row], rows["told"][order.row]
-    n_files = sum(len(manifest.log_files) for manifest in past)
-    replaced = _replaced(past)[source]
-    old = ~replaced & (order.moment < start)
-    taken = ~(replaced | old)
+    user, item = users.order().take(rows["user"]), item_order.take(rows["item"])
+    order = in_order(Events(user, item, rows["kind"], rows["moment"]), len(users.ids))
+    files = Files(rows["source"], rows["told"], _replaced(past))
+    taken = rows_that_stand(order, files, start)
     key = rows["key"][order.row] if night.config.interactions.columns.event_id else None
     repeated = repeats(order, taken, key)
-    single = taken & ~repeated
-    bots = of_bots(order, single, night)
-    masks = {
-        "stored": np.ones(len(source), bool), "replaced": replaced, "filtered": old | bots,
-        "duplicates": repeated, "history": single & ~bots,
-    }  # fmt: skip
-    counts = {fate: np.bincount(source[mask], minlength=n_files) for fate, mask in masks.items()}
-    fates = Fates(counts, int((repeated & told).sum()))
+    bots = of_bots(order, taken & ~repeated, night)
+    kept, counts, told_again = fates_by_file(order, files, taken, repeated, bots)
     value = rows["value"][order.row] if night.config.interactions.columns.value else None
-    return Past(order, masks["history"], users.ids.sort(), fates, value)
+    return Past(order, kept, users.ids.sort(), Fates(counts, told_again), value)
 
 
 def _read(night: Night, past: Sequence[IngestManifest], shard: int) -> dict[str, np.ndarray]:

@@ -4,6 +4,7 @@ from collections import defaultdict
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,11 +12,16 @@ from models.event.event_key import keys_of_integers, keys_of_strings
 from models.event.event_log import (
     Decay,
     Events,
+    Files,
     add_up,
+    csr_of,
+    fates_by_file,
     in_order,
     last_values,
+    marked_by_user,
     relabelled,
     repeats,
+    rows_that_stand,
     users_of,
 )
 
@@ -72,6 +78,56 @@ def test_of_equal_rows_the_first_taken_one_counts(rows, data):
         elif taken[k]:
             seen.add(row)
     assert {int(order.row[place]) for place in np.flatnonzero(repeated)} == expected
+
+
+@settings(max_examples=60)
+@given(ROWS, st.data())
+def test_every_row_has_one_fate_and_it_is_counted_by_file(rows, data):
+    """Replaced before old, repeated before a bot's; what is none of these is kept."""
+    n_files, start, order = 3, 40, in_order(events_of(rows), N_USERS)
+    marks = st.lists(st.booleans(), min_size=len(rows), max_size=len(rows))
+    sources = st.lists(st.integers(0, n_files - 1), min_size=len(rows), max_size=len(rows))
+    source, told, is_bot = data.draw(sources), data.draw(marks), data.draw(marks)
+    files = Files(np.array(source, np.uint32), np.array(told, bool), np.array([False, True, False]))
+    taken = rows_that_stand(order, files, start)
+    stands = [source[k] != 1 and rows[k][3] >= start for k in order.row]
+    assert taken.tolist() == stands
+    repeated = repeats(order, taken)
+    bots = np.array(is_bot, bool)[order.row] & taken & ~repeated if rows else taken
+    kept, counts, n_told_again = fates_by_file(order, files, taken, repeated, bots)
+    expected = np.zeros((n_files, 4), int)
+    for place, k in enumerate(order.row):
+        if source[k] == 1:
+            fate = 0
+        elif not stands[place] or bots[place]:
+            fate = 1
+        else:
+            fate = 2 if repeated[place] else 3
+        expected[source[k], fate] += 1
+        assert kept[place] == (fate == 3)
+    assert counts.tolist() == expected.tolist()
+    assert n_told_again == sum(told[k] for k in order.row[repeated])
+
+
+@settings(max_examples=60)
+@given(ROWS, st.data())
+def test_some_entries_as_arrays_of_a_matrix(rows, data):
+    """What scipy makes of the same entries, and how many of them each user has."""
+    order = in_order(events_of(rows), N_USERS)
+    pairs = add_up(order, everything(rows), DECAY)
+    nnz = len(pairs.item)
+    marks = data.draw(st.lists(st.booleans(), min_size=nnz, max_size=nnz))
+    taken, user = np.array(marks, bool), np.repeat(np.arange(N_USERS), np.diff(pairs.indptr))
+    some = pairs.n_events[taken].astype(np.float32), (user[taken], pairs.item[taken])
+    expected = sp.csr_array(some, shape=(N_USERS, N_ITEMS))
+    ends, indices, data_of = csr_of(
+        pairs.indptr, pairs.item, pairs.n_events.astype(np.float32), taken
+    )
+    assert ends.dtype == indices.dtype == np.int32
+    np.testing.assert_array_equal(ends, expected.indptr)
+    np.testing.assert_array_equal(indices, expected.indices)
+    np.testing.assert_array_equal(data_of, expected.data)
+    np.testing.assert_array_equal(marked_by_user(pairs.indptr, taken), np.diff(expected.indptr))
 
 
 @settings(max_examples=60)
