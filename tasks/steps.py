@@ -11,6 +11,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,12 +30,14 @@ from tasks.files import (
     replace_folder,
     sha256_of,
     staged_path,
+    sync,
     write_text,
 )
 from tasks.lake import Night
 
 logger = logging.getLogger(__name__)
 MANIFEST = "manifest.json"
+_THREADS = 2
 KEY, NOTE = ".key", ".note"  # of a staging folder, and of a finished file in it
 M = TypeVar("M", bound=Manifest)
 N = TypeVar("N", bound=Frozen)
@@ -161,15 +164,17 @@ def is_whole(folder: Path, manifest: Manifest) -> bool:
 
 def entries(folder: Path, rows: Mapping[str, int]) -> tuple[FileEntry, ...]:
     """Return one entry per staged file; rows maps a relative path to its row count."""
-    return tuple(
-        FileEntry(
-            path=path,
-            rows=rows[path],
-            bytes=(folder / path).stat().st_size,
-            sha256=sha256_of(folder / path),
+
+    def entry(path: str) -> FileEntry:
+        file = folder / path
+        digest_of_file = sha256_of(file)
+        sync(file)  # here, so that it goes to the disk while another one is read
+        return FileEntry(
+            path=path, rows=rows[path], bytes=file.stat().st_size, sha256=digest_of_file
         )
-        for path in sorted(rows)
-    )
+
+    with ThreadPoolExecutor(_THREADS) as threads:
+        return tuple(threads.map(entry, sorted(rows)))
 
 
 def _staging(folder: Path, key: str, *, resume: bool) -> Path:
