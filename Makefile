@@ -23,8 +23,8 @@ help: ## Show this list
 night: $(VENV)/installed ## One whole night on a sample shop, in ./lake
 	$(BIN)/hoarfrost demo
 
-test: $(VENV)/installed-dev ## Run the tests, two files at a time
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+test: $(VENV)/installed-dev ## Run the tests, three files at a time: they wait a third of it
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/installed-dev ## Lint, format, types, direction of imports
 	$(BIN)/ruff check .

@@ -1,6 +1,5 @@
 """Fixtures of the whole suite: one Prefect API, one migrated MLflow store, the real data."""
 
-import multiprocessing
 import os
 import shutil
 from collections.abc import Iterator
@@ -9,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests import command_line
 
 os.environ |= {  # before Prefect and MLflow read them: tests are silent towards the outside
     "DO_NOT_TRACK": "true",
@@ -34,13 +35,8 @@ def prefect_api() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def forkserver() -> ForkServerContext:
-    """Processes forked from one that has imported everything and done nothing.
-
-    One for all tests that kill nights: what it imports is settled when it starts.
-    """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.preloaded"])
-    return context
+    """Processes forked from one that has imported everything and done nothing."""
+    return command_line.forkserver()
 
 
 @pytest.fixture

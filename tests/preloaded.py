@@ -2,6 +2,12 @@
 
 # ruff: noqa: F401
 
+import os
+
+from flows.cli import QUIET
+
+os.environ |= QUIET  # before Prefect and MLflow read it, as the command line does
+
 import graphviz
 import mlflow.pyfunc
 import mlflow.store.model_registry.sqlalchemy_store

@@ -3,8 +3,6 @@
 import json
 import os
 import re
-import subprocess
-import sys
 import tempfile
 from datetime import timedelta
 from pathlib import Path
@@ -21,10 +19,10 @@ from tasks.lake import Night
 from tasks.registry.decision import roll_back
 from tasks.registry.registry_state import read_aliases
 from tasks.registry.tracking import connect
+from tests.command_line import hoarfrost
 from tests.tiny_night import run_night, tiny_shop
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
-COMMAND = [sys.executable, "-c", "from flows.cli import main; main()"]
 DATABASE_SECRET, SERVER_SECRET = "sesame-of-the-database", "sesame-of-the-server"
 LOGIN = {"MLFLOW_TRACKING_USERNAME": "shop", "MLFLOW_TRACKING_PASSWORD": SERVER_SECRET}
 LENIENT = {  # so few users are judged: let them promote
@@ -85,10 +83,7 @@ class Shop(NamedTuple):
 
     def command(self, *arguments):
         """Run a command as a person would; return its exit code and its JSON."""
-        done = subprocess.run(
-            [*COMMAND, *arguments, "--config", str(self.lake / "hoarfrost.toml"), "--json"],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        done = hoarfrost(*arguments, "--config", self.lake / "hoarfrost.toml", "--json")
         self.printed.extend([done.stdout, done.stderr])
         assert "Traceback" not in done.stderr
         return done.returncode, json.loads(done.stdout) if done.stdout else done.stderr

@@ -1,6 +1,7 @@
 """The command line: exit codes, plain errors, JSON that scripts can read."""
 
 import json
+import shutil
 import subprocess
 import sys
 from datetime import timedelta
@@ -13,22 +14,17 @@ from prefect.settings import PREFECT_API_URL
 from flows.cli import app
 from tasks.lock import lake_lock
 from tasks.sample.sample_lake import write_sample_lake
-
-COMMAND = [sys.executable, "-c", "from flows.cli import main; main()"]
-
-
-def hoarfrost(*arguments, cwd=None):
-    """Run the command line as a person would."""
-    return subprocess.run(
-        [*COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False, cwd=cwd
-    )
+from tests.command_line import hoarfrost
 
 
 @pytest.fixture
-def shop(tmp_path, prefect_api, monkeypatch):
-    """A small sample lake, and a Prefect server that its nights share."""
+def shop(tmp_path, prefect_api, migrated_mlflow, monkeypatch):
+    """A small sample lake with a migrated store, and a Prefect server that its nights share."""
     monkeypatch.setenv("PREFECT_API_URL", PREFECT_API_URL.value())
-    return tmp_path, write_sample_lake(tmp_path, seed=5, n_users=300, n_items=100, n_days=8)
+    sample = write_sample_lake(tmp_path, seed=5, n_users=300, n_items=100, n_days=8)
+    (tmp_path / "mlflow").mkdir()
+    shutil.copy(migrated_mlflow, tmp_path / "mlflow" / "mlflow.db")
+    return tmp_path, sample
 
 
 def days(lake: Path, run_date) -> Path:
@@ -46,7 +42,7 @@ def assert_plain(answer, exit_code, *words):
 
 def test_init_writes_a_configuration_that_validates(tmp_path):
     """The written file loads; a second init does not write over it."""
-    assert hoarfrost("init", "shop.toml", cwd=tmp_path).returncode == 0
+    assert hoarfrost("init", "shop.toml", cwd=tmp_path, fresh=True).returncode == 0
     assert (tmp_path / "shop.toml").read_text(encoding="utf-8").startswith("# Configuration")
     assert_plain(hoarfrost("init", "shop.toml", cwd=tmp_path), 2, "exists already")
     status = hoarfrost("status", "--config", "shop.toml", cwd=tmp_path)
@@ -83,7 +79,8 @@ def test_night_status_and_query_in_json(shop):
     """What a night leaves behind can be read by scripts."""
     lake, sample = shop
     config = lake / "hoarfrost.toml"
-    night = hoarfrost("run", "--config", config, "--date", sample.run_date, "--json")
+    run = "run", "--config", config, "--date", sample.run_date, "--json"
+    night = hoarfrost(*run, fresh=True)
     assert_plain(night, 0)
     report = json.loads(night.stdout)
     assert report["run_date"] == str(sample.run_date)

@@ -8,9 +8,10 @@ from data_contracts.comparison import Comparison
 from data_contracts.errors import ConfigError, HoarfrostError
 from flows import display_compare
 from flows.cli import app
+from tests.command_line import hoarfrost
 from tests.compared import comparison, failed, fitted
 from tests.fixed_split import tastes, write_pairs
-from tests.flows.test_cli import assert_plain, hoarfrost
+from tests.flows.test_cli import assert_plain
 
 FILES = ("--train", "train.parquet", "--test", "test.parquet")
 

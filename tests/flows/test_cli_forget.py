@@ -9,7 +9,7 @@ from data_contracts.errors import ConfigError
 from flows import display_forget
 from flows.cli import app
 from tasks.forgetting.forgotten import folder_of
-from tests.flows.test_cli import hoarfrost
+from tests.command_line import hoarfrost
 from tests.forgotten_lake import NAMES, make_lake, naming
 
 

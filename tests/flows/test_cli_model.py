@@ -10,8 +10,9 @@ from data_contracts.evaluation import Evaluation
 from data_contracts.tuning_result import Tuning
 from flows import display_model
 from flows.cli import app
+from tests.command_line import hoarfrost
 from tests.fixed_split import tastes, write_pairs
-from tests.flows.test_cli import assert_plain, hoarfrost
+from tests.flows.test_cli import assert_plain
 
 MODEL = """
 [model]

@@ -1,5 +1,7 @@
 """A whole night whose own day is set aside, and then stops it."""
 
+import shutil
+
 import pytest
 
 from data_contracts.config import NightlyConfig
@@ -18,9 +20,11 @@ def with_freshness(config: NightlyConfig, severity: str) -> NightlyConfig:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("prefect_api")
-def test_tables_are_fresh_without_the_day_and_stay_where_it_stops(tmp_path):
+def test_tables_are_fresh_without_the_day_and_stay_where_it_stops(tmp_path, migrated_mlflow):
     """Run again, the night does nothing again."""
     first, second = tiny_shop(tmp_path)
+    (tmp_path / "mlflow").mkdir()
+    shutil.copy(migrated_mlflow, tmp_path / "mlflow" / "mlflow.db")
     nightly(first.config, first.run_date)
     aside, day = with_freshness(second.config, "quarantine"), second.run_date
     report = nightly(aside, day)

@@ -1,5 +1,6 @@
 """``--strict``: exit code 5 when the gate rejects, and only then; tables are published anyway."""
 
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,9 +15,11 @@ NOTHING_LEARNT = {"n_epochs": 1, "learning_rate": 1e-9, "n_neighbours": 0}
 
 
 @pytest.fixture
-def shop(tmp_path, prefect_api):
+def shop(tmp_path, prefect_api, migrated_mlflow):
     """A lake with a champion, and the day after it."""
     first, _ = tiny_shop(tmp_path)
+    (tmp_path / "mlflow").mkdir()
+    shutil.copy(migrated_mlflow, tmp_path / "mlflow" / "mlflow.db")
     config = with_values(first.config, "gate", min_users=2)
     assert nightly(config, first.run_date, strict=True).champion_version == "1"
     return config, first.run_date + timedelta(days=1)
