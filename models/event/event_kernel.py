@@ -5,6 +5,7 @@ import numpy as np
 from models.ranking.selection import compiled
 
 _FEW = 24  # rows that are sorted by insertion
+_ROW = 0xFFFFFFFF  # the part of a key that is the number of a row
 
 
 @compiled
@@ -28,48 +29,54 @@ def order_rows(
     """
     for row in range(len(user)):
         ends[user[row] + 1] += 1
-    longest = 0
     for place in range(1, len(ends)):
-        longest = max(longest, ends[place])
         ends[place] += ends[place - 1]
-    for row in range(len(user)):  # one pass over the rows as they come: their columns are far apart
+    keys = np.empty(len(user), np.int64)  # item and row: what moves is one number a row
+    for row in range(len(user)):
         place = ends[user[row]]
         ends[user[row]] += 1
-        rows[place], items[place] = row, item[row]
-        moments[place], kinds[place] = moment[row], kind[row]
+        keys[place] = np.int64(item[row]) << 32 | row
     for place in range(len(ends) - 1, 0, -1):
         ends[place] = ends[place - 1]
     ends[0] = 0
-    key, spare = np.empty(longest, np.int64), np.empty(longest, np.int64)
     for place in range(len(ends) - 1):
-        _sort(rows, items, moments, kinds, ends[place], ends[place + 1], key, spare)
+        _sort(keys[ends[place] : ends[place + 1]], moment, kind)
+    for place in range(len(keys)):
+        row = keys[place] & _ROW
+        rows[place], items[place] = row, keys[place] >> 32
+        moments[place], kinds[place] = moment[row], kind[row]
 
 
 @compiled
-def _sort(
-    rows: np.ndarray, items: np.ndarray, moments: np.ndarray, kinds: np.ndarray,
-    start: int, end: int, key: np.ndarray, spare: np.ndarray,
-) -> None:  # fmt: skip
-    """Sort the rows of one user."""
-    n = end - start
-    key = key[:n]
-    for k in range(n):
-        key[k] = np.int64(items[start + k]) << 32 | k
-    _sort_keys(key)
-    for k in range(n):
-        key[k] &= 0xFFFFFFFF
-    k = 0
-    while k < n:  # of one item there are a few rows: by moment and kind
-        last = k + 1
-        while last < n and items[start + key[last]] == items[start + key[k]]:
-            last += 1
-        for right in range(k + 1, last):
-            _insert(key, k, right, moments, kinds, start)
-        k = last
-    _permute(rows, start, key, spare)
-    _permute(items, start, key, spare)
-    _permute(moments, start, key, spare)
-    _permute(kinds, start, key, spare)
+def _sort(keys: np.ndarray, moment: np.ndarray, kind: np.ndarray) -> None:
+    """Sort the keys of one user's rows: by item, of one item by moment and kind."""
+    _sort_keys(keys)
+    first = 0
+    while first < len(keys):
+        end = first + 1
+        while end < len(keys) and keys[end] >> 32 == keys[first] >> 32:
+            end += 1
+        if end - first > 1:
+            _sort_by_time(keys[first:end], moment, kind)
+        first = end
+
+
+@compiled
+def _sort_by_time(keys: np.ndarray, moment: np.ndarray, kind: np.ndarray) -> None:
+    """Sort the keys of one user and item by moment and kind; equal ones stay as they are."""
+    when = np.empty(len(keys), np.int64)
+    for place in range(len(keys)):
+        row = keys[place] & _ROW
+        when[place] = np.int64(moment[row]) << 8 | kind[row]
+    if len(keys) > _FEW:
+        keys[:] = keys[np.argsort(when, kind="mergesort")]
+        return
+    for place in range(1, len(keys)):
+        time, key, free = when[place], keys[place], place
+        while free > 0 and when[free - 1] > time:
+            when[free], keys[free] = when[free - 1], keys[free - 1]
+            free -= 1
+        when[free], keys[free] = time, key
 
 
 @compiled
@@ -83,30 +90,6 @@ def _sort_keys(key: np.ndarray) -> None:
             key[free] = key[free - 1]
             free -= 1
         key[free] = value
-
-
-@compiled
-def _insert(
-    key: np.ndarray, first: int, place: int,
-    moments: np.ndarray, kinds: np.ndarray, start: int,
-) -> None:  # fmt: skip
-    row, free = key[place], place
-    moment, kind = moments[start + row], kinds[start + row]
-    while free > first:
-        other = start + key[free - 1]
-        if moments[other] < moment or (moments[other] == moment and kinds[other] <= kind):
-            break
-        key[free] = key[free - 1]
-        free -= 1
-    key[free] = row
-
-
-@compiled
-def _permute(values: np.ndarray, start: int, key: np.ndarray, spare: np.ndarray) -> None:
-    for k in range(len(key)):
-        spare[k] = values[start + key[k]]
-    for k in range(len(key)):
-        values[start + k] = spare[k]
 
 
 @compiled
@@ -283,7 +266,7 @@ def sum_pairs(
                 item[entry], first[entry], n_events[entry] = met, moments[row], 0
             part = share = shares[kinds[row]]
             if half_life > 0.0:
-                part = share * 0.5 ** ((end - moments[row]) / half_life)
+                part = share * np.exp2((moments[row] - end) / half_life)
             fixed = int(np.rint(min(part, 1.0) * unit))
             if share > 0.0 and fixed < 1:
                 fixed = 1  # however old: it was met
@@ -322,4 +305,4 @@ def relabel_rows(
         _sort_keys(key)
         for k in range(end - start):
             indices[start + k] = key[k] >> 32
-            places[start + k] = start + (key[k] & 0xFFFFFFFF)
+            places[start + k] = start + (key[k] & _ROW)

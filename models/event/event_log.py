@@ -26,7 +26,7 @@ class Events(NamedTuple):
 
     user: Integer[np.ndarray, " n"]  # 0 .. n_users - 1
     item: Integer[np.ndarray, " n"]  # not negative
-    kind: Integer[np.ndarray, " n"]  # 0 .. n_kinds - 1
+    kind: Integer[np.ndarray, " n"]  # 0 .. n_kinds - 1, fewer than 256
     moment: Int64[np.ndarray, " n"]  # microseconds
 
 

@@ -32,7 +32,7 @@ ROW = st.tuples(
 )
 ROWS = st.one_of(
     st.lists(ROW, max_size=40),
-    st.lists(st.tuples(st.just(1), st.integers(0, 4), st.integers(0, 2), st.integers(0, 99)),
+    st.lists(st.tuples(st.just(1), st.integers(0, 1), st.integers(0, 2), st.integers(0, 99)),
              min_size=30, max_size=90),
 )  # fmt: skip
 
