@@ -82,7 +82,7 @@ def model_rank(night: Night, expected: Expected) -> Range | None:
     if model.n_factors is not None:
         return Range(low=model.n_factors, high=model.n_factors)
     low, high = (
-        usual_rank(max(int(users), 1), max(int(items), 1))
+        usual_rank(max(int(users), 1), max(int(items), 1), with_neighbours=model.n_neighbours > 0)
         for users, items in (
             (expected.users.low, expected.items.low),
             (expected.users.high, expected.items.high),

@@ -114,7 +114,8 @@ def _fit_elsa(data: FitData, config: ELSAConfig, how: EpochFit) -> ELSA:
     resume = how.resume if isinstance(how.resume, TrainingState) else None
     model = fit_elsa(
         data.X,
-        n_factors=config.n_factors or usual_rank(*data.X.shape),
+        n_factors=config.n_factors
+        or usual_rank(*data.X.shape, with_neighbours=config.n_neighbours > 0),
         n_epochs=how.n_epochs,
         batch_size=config.batch_size or usual_batch_size(data.X.shape[0]),
         learning_rate=config.learning_rate,

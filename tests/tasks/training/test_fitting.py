@@ -100,24 +100,27 @@ def test_usual_batch_makes_about_16_steps(n_users, batch_size, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("shape", "n_factors"),
+    ("shape", "n_neighbours", "n_factors"),
     [
-        ((900, 20), 4),
-        ((500, 6000), 256),
-        ((5000, 6000), 512),
-        ((5000, 10_000), 1024),
-        ((5000, 38_000), 512),
-        ((5000, 10**6), 128),
+        ((900, 20), 0, 4),
+        ((500, 6000), 0, 256),
+        ((5000, 6000), 0, 512),
+        ((5000, 10_000), 0, 1024),
+        ((5000, 10_000), 32, 512),
+        ((5000, 38_000), 32, 512),
+        ((5000, 10**6), 32, 128),
     ],
 )
-def test_usual_rank_is_what_can_be_afforded(shape, n_factors, monkeypatch):
-    """And an eighth of the items, or the users, at most."""
+def test_usual_rank_is_what_can_be_afforded(shape, n_neighbours, n_factors, monkeypatch):
+    """And an eighth of the items, or the users, at most; beside neighbours 512."""
     asked = {}
     monkeypatch.setattr(
         "tasks.training.epoch_fit.fit_elsa", lambda _, **settings: asked.update(settings)
     )
+    monkeypatch.setattr("tasks.training.epoch_fit.with_residual", lambda model, *_, **__: model)
+    config = ELSAConfig(n_neighbours=n_neighbours)
     rows = sp.csr_array(shape, dtype=np.float32)
-    fit_model(FitData(rows, None), ELSAConfig(n_neighbours=0), n_epochs=1, seed=0, device="cpu")
+    fit_model(FitData(rows, None), config, n_epochs=1, seed=0, device="cpu")
     assert asked["n_factors"] == n_factors
 
 
