@@ -45,6 +45,8 @@ class LogFile(Frozen):
     accepted: int = 0
     quarantined: int = 0
     by_rule: dict[str, int] = Field(default_factory=dict)  # the quarantined ones
+    days: dict[date, int] = Field(default_factory=dict)
+    """Rows that were stored, repeats and bots too, by the day of their event in the log's zone."""
 
 
 class RefusedFile(Frozen):
@@ -90,15 +92,75 @@ class FileAccount(Frozen):
     history: int  # part of the history
 
 
-class HistoryManifest(Manifest):
-    """History per user shard (files named shard-000.parquet, ...)."""
+class DayAccount(Frozen):
+    """What became of one file's rows of one day."""
 
-    users: int
-    interactions: int  # (user, item) pairs with a weight above 0
+    source: int  # place of the file among the part's sources
+    replaced: int
+    filtered: int  # of a bot
+    duplicates: int
+    history: int
+
+
+class JudgedDay(Frozen):
+    """One day of events: what it was judged from, and what became of its rows."""
+
+    key: str  # digest of all that decides which of its events count
+    accounts: tuple[DayAccount, ...]
+    told_again: int  # events that a later night told again
+    kinds: tuple[str, ...]  # event types that occur
+
+
+class PartSource(Frozen):
+    """A file that a night read."""
+
+    path: str
+    run_date: date
+
+
+class PartManifest(Manifest):
+    """Events that count, of some days, per user shard (files named shard-000.parquet, ...).
+
+    Its run date is the last of its days.
+    """
+
+    sources: tuple[PartSource, ...]
+    time_zone: str  # of the days
+    days: dict[date, JudgedDay]
+
+
+class Weighing(Frozen):
+    """How the events of a history become weights, as of its run date."""
+
+    events: dict[str, float]
+    max_weight: float
+    max_user_weight: float | None
+    half_life_days: float | None
+    end: int  # microseconds: ages count from it
+    cut: int  # microseconds: training sees what lies before it
+
+
+class PartUse(Frozen):
+    """A part of the history (state/history), and the days that are read from it."""
+
+    name: str
+    days: tuple[date, ...]
+
+
+class HistoryManifest(Manifest):
+    """The days of the window, where their events lie, and how they are weighed.
+
+    Rows per user and item are added up when a user shard is opened (tasks.history.history_shard).
+    """
+
+    parts: tuple[PartUse, ...]
+    weighing: Weighing
+    time_zone: str
     duplicates: int  # events met again in a later night's files, counted once
     log_files: tuple[FileAccount, ...] = ()  # of all nights inside the window
     user_id_type: Literal["string", "integer"]
     item_id_type: Literal["string", "integer"]
+    n_user_shards: int
 
 
 class MatrixManifest(Manifest):

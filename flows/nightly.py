@@ -78,7 +78,7 @@ def _run(night: Night) -> NightReport:
     published = night_tasks.publish(night, snapshot, checked)
     night_tasks.tidy(night)
     report = night_tasks.report(
-        night, ingest, history, matrices, judged, promoted, snapshot, published, drift
+        night, ingest, matrices, judged, promoted, snapshot, published, drift
     )
     night_tasks.page(night, fitted)
     return report

@@ -3,6 +3,8 @@
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+DAY_US = 86_400_000_000
+"""Microseconds of a day."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -43,6 +43,11 @@ def night_folder(lake: Path, run_date: date) -> Path:
     return lake / "state" / "nights" / f"run_date={run_date}"
 
 
+def lake_of(step: Path) -> Path:
+    """Return the lake of a finished step, given the step's folder in its night's."""
+    return step.parents[3]
+
+
 def nights(lake: Path) -> list[date]:
     """Run dates that left any state behind, oldest first."""
     folders = (lake / "state" / "nights").glob("run_date=*")

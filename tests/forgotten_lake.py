@@ -7,10 +7,12 @@ from pathlib import Path
 
 import polars as pl
 
+from data_contracts.manifests import PartManifest
 from data_contracts.report import UserExample
 from tasks.files import sha256_of, write_text
 from tasks.forgetting.forget_codes import holds_codes
 from tasks.history.history import build_history
+from tasks.history.history_part import parts_folder
 from tasks.history.last_event import keep_last_events
 from tasks.history.matrix import build_matrices
 from tasks.ingest.id_codes import codes_folder
@@ -18,6 +20,7 @@ from tasks.ingest.ingest import ingest
 from tasks.lake import Night
 from tasks.report.report_page import report_page
 from tasks.report.report_text import markdown
+from tasks.steps import read_manifest
 from tests.night_report import night_report, recommendation
 from tests.published_lake import publish
 from tests.tiny_lake import DAY, SCHEMA, at, night, write_day
@@ -115,14 +118,22 @@ def table_bytes(lake: Path) -> dict[str, str]:
     Codes that stand for users are followed to their names: which code somebody has does not matter.
     """
     places = [f"state/nights/*/{step}/**/*.*" for step in TABLES] + ["snapshots/*/**/*.*"]
+    places.append("state/history/*/*.parquet")
     paths = sorted({path for place in places for path in lake.glob(place) if path.is_file()})
     return {
-        path.relative_to(lake).as_posix(): (
-            _named(lake, path) if holds_codes(path) else sha256_of(path)
-        )
+        _place(lake, path): _named(lake, path) if holds_codes(path) else sha256_of(path)
         for path in paths
         if path.name != "manifest.json"
     }
+
+
+def _place(lake: Path, path: Path) -> str:
+    """Path in the lake; a part of the history goes by its days, as its name says what it is of."""
+    if path.parents[1] != parts_folder(lake):
+        return path.relative_to(lake).as_posix()
+    part = read_manifest(path.parent, PartManifest)
+    assert part is not None
+    return f"{sorted(part.days)} {path.name}"
 
 
 def _named(lake: Path, path: Path) -> str:

@@ -40,7 +40,7 @@ def run_night(night: Night) -> NightReport:
     checked = recorded(check_lists)(night, history, matrices, snapshot)
     drift = recorded(compare_lists, "compare")(night, snapshot)
     published = recorded(publish_snapshot)(night, snapshot, checked)
-    return report_night(night, log, history, matrices, judged, promoted, snapshot, published, drift)
+    return report_night(night, log, matrices, judged, promoted, snapshot, published, drift)
 
 
 def tiny_shop(lake: Path, *, rated: bool = False) -> list[Night]:

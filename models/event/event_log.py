@@ -122,16 +122,20 @@ def repeats(
     order: Ordered,
     taken: Bool[np.ndarray, " n"],
     key: UInt64[np.ndarray, " n"] | None = None,
+    *,
+    within: int | None = None,
 ) -> Bool[np.ndarray, " n"]:
     """Tell for every ordered row whether a taken one tells the same event, and is preferred.
 
-    Rows with the same key tell the same event of a user; of these the earliest counts, and of
-    equally early ones the first. Rows without a key do if they are equal.
+    Rows with the same key tell the same event of a user, if each comes soon enough after the one
+    before; of these the earliest counts, and of equally early ones the first. Rows without a key
+    do if they are equal.
 
     Args:
         order: the rows.
         taken: which of them take part; of the others none repeats, nor is repeated.
         key: of every ordered row, 0 for none; by default no row has one.
+        within: how soon, in microseconds; by default however late.
     """
     repeated = np.zeros(len(taken), bool)
     plain = taken if key is None else taken & (key == 0)
@@ -142,6 +146,8 @@ def repeats(
         by_key = np.lexsort((order.moment[rows], key[rows], user))  # stable: else as ordered
         rows, user = rows[by_key], user[by_key]
         again = (user[1:] == user[:-1]) & (key[rows[1:]] == key[rows[:-1]])
+        if within is not None:
+            again &= np.diff(order.moment[rows]) <= within
         repeated[rows[1:][again]] = True
     return repeated
 

@@ -18,7 +18,8 @@ from data_contracts.why import (
     UserStory,
 )
 from tasks.catalogue import read_catalogue
-from tasks.history.history_shard import is_kept, of_user, users_of_item
+from tasks.history.history_event import is_kept
+from tasks.history.history_shard import of_user, users_of_item
 from tasks.lake import Night
 from tasks.lists.segments import read_segments
 from tasks.report.examples import in_words

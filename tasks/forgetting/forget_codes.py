@@ -51,13 +51,15 @@ class Coded:
         if name not in self._masks:
             path = codes_folder(self._lake) / name
             ids = pl.read_parquet(path)["user_id"] if path.exists() else pl.Series(dtype=pl.String)
-            self._masks[name] = (self._wanted.people.mask(ids) & ids.is_not_null()).to_numpy()
+            nameless = ids.is_null()  # forgotten before: a backup may have brought their rows back
+            self._masks[name] = (self._wanted.people.mask(ids) | nameless).to_numpy()
         return self._masks[name]
 
 
 def holds_codes(path: Path) -> bool:
     """Tell whether a table of the state has codes in place of user ids."""
-    return path.parent.name == "ingest" and path.name.startswith("shard-")
+    of_part = path.parents[1].name == "history" and path.parents[2].name == "state"
+    return path.name.startswith("shard-") and (path.parent.name == "ingest" or of_part)
 
 
 def n_nameless(lake: Path, path: Path) -> int:

@@ -14,22 +14,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 
 from data_contracts.manifests import (
     FileEntry,
-    HistoryManifest,
     IngestManifest,
     Manifest,
     MatrixManifest,
+    PartManifest,
     SnapshotManifest,
 )
-from models.event.event_log import Pairs
 from tasks.files import move_file, sha256_of, staged_path, sync, write_text
 from tasks.forgetting.forget_codes import Coded, holds_codes
 from tasks.forgetting.forget_parquet import Sought, Staged, stage_without
+from tasks.forgetting.forget_part import counted_days, stage_met, tables_after
 from tasks.forgetting.forgotten import folder_of
-from tasks.history.history_shard import open_shard
+from tasks.history.history_part import parts_folder
 from tasks.history.matrix import MATRICES, MatrixShard, load_shard
 from tasks.ingest.id_codes import codes_folder
 from tasks.nights.replay_lake import replay_lake
@@ -38,7 +37,7 @@ from tasks.steps import MANIFEST, content_digest, manifest_text, read_manifest
 logger = logging.getLogger(__name__)
 _KINDS: dict[str, type[Manifest]] = {
     "ingest": IngestManifest,
-    "history": HistoryManifest,
+    "history_part": PartManifest,
     "matrices": MatrixManifest,
     "materialise": SnapshotManifest,
 }
@@ -57,6 +56,7 @@ def drop_unfinished(lake: Path) -> None:
     for night in (replay_lake(lake) / "state" / "nights").glob("run_date=*"):
         for step in ("history", "matrices", "train", "judge"):
             shutil.rmtree(night / step, ignore_errors=True)
+    shutil.rmtree(parts_folder(replay_lake(lake)), ignore_errors=True)
 
 
 def clean_state(lake: Path, wanted: Sought) -> Counter[str]:
@@ -73,6 +73,7 @@ def clean_state(lake: Path, wanted: Sought) -> Counter[str]:
         if not staged:
             continue
         moves = [move for each in staged for move in _with_arrays(each, wanted)]
+        moves += stage_met(folder, moves)
         for place in {each.path.parent for each in moves}:
             sync(place)
         _rewrite_manifest(folder, moves)
@@ -143,29 +144,8 @@ def _with_arrays(staged: Staged, wanted: Sought) -> Iterator[Staged]:
 
 
 def _stage_beside(place: Path, number: int, wanted: Sought) -> Iterator[Path]:
-    if (place / "full.shape.npy").is_file():
-        matrices = load_shard(place.parent, number)
-        yield from _stage_arrays(place, matrices, _others(matrices.users, wanted))
-    else:
-        history = open_shard(place.parent, number)
-        yield from _stage_pairs(place, history.pairs, _others(history.users, wanted))
-
-
-def _others(users: pl.Series, wanted: Sought) -> np.ndarray:
-    return ~wanted.people.mask(users).to_numpy()
-
-
-def _stage_pairs(place: Path, pairs: Pairs, keep: np.ndarray) -> Iterator[Path]:
-    sizes = np.diff(pairs.indptr)
-    entries = np.repeat(keep, sizes)
-    indptr = np.concatenate(([0], np.cumsum(sizes[keep]))).astype(pairs.indptr.dtype)
-    kept = {
-        name: values[entries]
-        for name, values in pairs._asdict().items()
-        if name != "indptr" and values is not None
-    }
-    for name, values in ({"indptr": indptr} | kept).items():
-        yield _stage_array(place / f"{name}.npy", values)
+    matrices = load_shard(place.parent, number)
+    yield from _stage_arrays(place, matrices, ~wanted.people.mask(matrices.users).to_numpy())
 
 
 def _stage_arrays(place: Path, shard: MatrixShard, keep: np.ndarray) -> Iterator[Path]:
@@ -198,8 +178,8 @@ def _rewrite_manifest(folder: Path, moves: list[Staged]) -> None:
     before = manifest.stands_for or content_digest(manifest)
     files = entries_after(folder, manifest.files, moves)
     update: dict[str, object] = {"files": files, "stands_for": before}
-    if isinstance(manifest, HistoryManifest):
-        update |= _history_counts(folder, moves, files)
+    if isinstance(manifest, PartManifest):
+        update |= {"days": counted_days(manifest, tables_after(folder, moves))}
     if isinstance(manifest, MatrixManifest):
         update |= _matrix_counts(folder, moves, files)
     if isinstance(manifest, SnapshotManifest):
@@ -230,19 +210,6 @@ def table_rows(files: tuple[FileEntry, ...]) -> dict[str, object]:
     for entry in files:
         rows[entry.path.partition("/")[0]] += entry.rows
     return {"rows": dict(rows), "short_lists": rows["short_lists"]}
-
-
-def _history_counts(
-    folder: Path, moves: list[Staged], files: tuple[FileEntry, ...]
-) -> dict[str, int]:
-    weights = [entry for entry in files if entry.path.endswith("/weight.npy")]
-    paths = _after(folder, moves, [entry.path for entry in weights])
-    return {
-        "users": sum(entry.rows for entry in weights),
-        "interactions": sum(
-            int((np.load(path, mmap_mode="r", allow_pickle=False) > 0).sum()) for path in paths
-        ),
-    }
 
 
 def _matrix_counts(

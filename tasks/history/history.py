@@ -1,43 +1,52 @@
-"""Update the history: one row per user and item, as of the run date."""
+"""Update the history: which days of the window lie where, and how their events are weighed."""
 
 import functools
 import logging
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-import polars as pl
 
-from data_contracts.interactions import day_start
-from data_contracts.manifests import HistoryManifest, IngestManifest
-from models.event.event_log import Decay, add_up, last_values
+from data_contracts.errors import ConfigError
+from data_contracts.interactions import USER_RULES, day_start
+from data_contracts.manifests import (
+    FileAccount,
+    HistoryManifest,
+    IngestManifest,
+    PartUse,
+    Weighing,
+)
 from tasks.calendar import micros
-from tasks.history.history_shard import ITEMS, check_pairs, name_items, write_shard
-from tasks.history.shard_threads import for_every_shard
+from tasks.history.history_event import ITEMS
+from tasks.history.history_part import MET, Part, day_keys, parts_folder, parts_of
 from tasks.ingest.id_codes import item_codes
-from tasks.ingest.past_events import Fates, Tally, past_events
 from tasks.lake import Night
 from tasks.source.log_files import earlier_ingests
 from tasks.steps import entries, run_step
 
 logger = logging.getLogger(__name__)
-_DAY_US = 86_400_000_000
 
 
 def build_history(night: Night, ingest: IngestManifest) -> HistoryManifest:
-    """Return the manifest of the history shards of all nights up to this one."""
+    """Return the manifest of the history of all nights up to this one.
+
+    Days whose rows have changed are judged; all others are used as they are.
+
+    Raises:
+        ConfigError: the log holds an event type that [events] does not know any more.
+    """
     inputs = ingests_in_window(night, ingest)
+    keys = day_keys(night, inputs)
+    parts = parts_of(night, inputs, keys)
+    _refuse_unknown_kinds(night, parts)
+    weighing = _weighing(night)
     settings = {
-        "history": night.config.history.model_dump(),
-        "events": night.config.events,
-        "cut": str(night.cut),
-        "time_zone": night.config.interactions.time_zone,
-        "max_events_per_user_day": night.config.validation.max_events_per_user_day,
-        "columns": night.config.interactions.columns.model_dump(include={"event_id", "value"}),
+        "days": {str(day): key for day, key in keys.items()},
+        "parts": {part.name: [str(day) for day in part.days] for part in parts},
+        "weighing": weighing.model_dump(),
     }
-    work = functools.partial(_build, night, inputs)
+    work = functools.partial(_build, night, inputs, parts, weighing)
     return run_step(night, "history", HistoryManifest, settings=settings, inputs=inputs, work=work)
 
 
@@ -47,72 +56,96 @@ def ingests_in_window(night: Night, ingest: IngestManifest) -> list[IngestManife
     return [each for each in earlier_ingests(night) if each.run_date >= first] + [ingest]
 
 
-class _Built(NamedTuple):
-    """What is left of a user shard once it is written."""
-
-    rows: dict[str, int]  # by file
-    users: int
-    interactions: int
-    met: np.ndarray  # (n_codes,) bool: which items, by place in the order of their ids
-    fates: Fates
-
-
 def _build(
-    night: Night, inputs: Sequence[IngestManifest], staging: Path, key: str
+    night: Night,
+    inputs: Sequence[IngestManifest],
+    parts: Sequence[Part],
+    weighing: Weighing,
+    staging: Path,
+    key: str,
 ) -> HistoryManifest:
-    newest, tally = inputs[-1], Tally(inputs)
-    items = item_codes(night.lake, newest.item_id_type)
-    build = functools.partial(_build_shard, night, inputs, items.order(), staging)
-    built = for_every_shard(build, newest.n_user_shards, "updating histories")
-    for each in built:
-        tally.note(each.fates)
-    rows = {path: n for each in built for path, n in each.rows.items()}
-    met = np.logical_or.reduce([each.met for each in built])
-    name_items(staging, items.ids.sort(), met)
-    rows[ITEMS] = int(met.sum())
-    users, interactions = (
-        sum(each.users for each in built),
-        sum(each.interactions for each in built),
-    )
-    logger.info("history: %d users, %d interactions", users, interactions)
+    newest = inputs[-1]
+    codes = item_codes(night.lake, newest.item_id_type)
+    items = codes.ids.gather(_met(night, parts, len(codes.ids))).sort().to_frame()
+    items.write_parquet(staging / ITEMS, compression="lz4")
+    accounts = _accounts(inputs, parts)
+    days = [part.manifest.days[day] for part in parts for day in part.days]
+    n_events = sum(each.history for each in accounts)
+    logger.info("history: %d events of %d days", n_events, len(days))
     return HistoryManifest(
-        step="history", run_date=night.run_date, key=key, files=entries(staging, rows),
-        users=users, interactions=interactions, duplicates=tally.told_again,
-        log_files=tally.accounts(),
+        step="history", run_date=night.run_date, key=key,
+        files=entries(staging, {ITEMS: items.height}),
+        parts=tuple(PartUse(name=part.name, days=part.days) for part in parts),
+        weighing=weighing, time_zone=night.config.interactions.time_zone,
+        duplicates=sum(day.told_again for day in days), log_files=accounts,
         user_id_type=newest.user_id_type, item_id_type=newest.item_id_type,
+        n_user_shards=newest.n_user_shards,
     )  # fmt: skip
 
 
-def _build_shard(
-    night: Night,
-    inputs: Sequence[IngestManifest],
-    item_order: np.ndarray,
-    staging: Path,
-    shard: int,
-) -> _Built:
-    past = past_events(night, inputs, shard, item_order)
-    pairs = add_up(past.order, past.kept, _decay(night))
-    if past.value is not None:
-        pairs = pairs._replace(value=last_values(past.order, past.kept, past.value))
-    met = np.zeros(len(item_order), bool)
-    met[pairs.item] = True
-    sizes = np.diff(pairs.indptr)
-    has = sizes > 0
-    pairs = pairs._replace(indptr=np.concatenate(([0], np.cumsum(sizes[has]))))
-    check_pairs(pairs)
-    rows = write_shard(staging, shard, past.user_ids.filter(pl.Series(has)), pairs)
-    return _Built(rows, int(has.sum()), int((pairs.weight > 0).sum()), met, past.fates)
+def _met(night: Night, parts: Sequence[Part], n_items: int) -> np.ndarray:
+    """Return the codes of the items of all days, in order."""
+    met = np.zeros(n_items, bool)
+    for part in parts:
+        bits = np.load(parts_folder(night.lake) / part.name / MET, allow_pickle=False)
+        used = [place for place, day in enumerate(sorted(part.manifest.days)) if day in part.days]
+        found = np.unpackbits(np.bitwise_or.reduce(bits[used]), bitorder="little")[:n_items]
+        met[: len(found)] |= found.astype(bool)
+    return np.flatnonzero(met)
 
 
-def _decay(night: Night) -> Decay:
-    config, zone = night.config.history, night.config.interactions.time_zone
-    weights = [night.config.events[name] for name in sorted(night.config.events)]
-    days = config.half_life_days
-    return Decay(
-        shares=np.array(weights) / config.max_weight,
-        cap=config.max_weight,
+def _accounts(inputs: Sequence[IngestManifest], parts: Sequence[Part]) -> tuple[FileAccount, ...]:
+    """Return where the rows of every file went, oldest night first."""
+    fates: dict[tuple[date, str], np.ndarray] = {}
+    for part in parts:
+        for day in part.days:
+            for found in part.manifest.days[day].accounts:
+                source = part.manifest.sources[found.source]
+                counts = fates.setdefault((source.run_date, source.path), np.zeros(4, np.int64))
+                counts += (found.replaced, found.filtered, found.duplicates, found.history)
+    known = {day for part in parts for day in part.days}
+    return tuple(
+        _account(manifest, number, fates, known)
+        for manifest in inputs
+        for number in range(len(manifest.log_files))
+    )
+
+
+def _account(
+    manifest: IngestManifest,
+    number: int,
+    fates: Mapping[tuple[date, str], np.ndarray],
+    known: set[date],
+) -> FileAccount:
+    file = manifest.log_files[number]
+    counts = fates.get((manifest.run_date, file.path), np.zeros(4, np.int64))
+    replaced, filtered, duplicates, kept = counts.tolist()
+    old = sum(n for day, n in file.days.items() if day not in known)
+    refused = sum(n for rule, n in file.by_rule.items() if rule not in USER_RULES)
+    return FileAccount(
+        path=file.path, run_date=manifest.run_date, rows=file.rows, quarantined=refused,
+        replaced=replaced, removed=file.rows - refused - old - sum(counts.tolist()),
+        filtered=filtered + old, duplicates=duplicates, history=kept,
+    )  # fmt: skip
+
+
+def _refuse_unknown_kinds(night: Night, parts: Sequence[Part]) -> None:
+    occur = {kind for part in parts for day in part.days for kind in part.manifest.days[day].kinds}
+    lost = sorted(occur - set(night.config.events))
+    if lost:
+        raise ConfigError(
+            f"events must name every type that the log holds inside the window, got nothing for "
+            f"{', '.join(lost)}: give it a weight, 0 if it should count for nothing"
+        )
+
+
+def _weighing(night: Night) -> Weighing:
+    history, zone = night.config.history, night.config.interactions.time_zone
+    return Weighing(
+        events=dict(night.config.events),
+        max_weight=history.max_weight,
+        max_user_weight=history.max_user_weight,
+        half_life_days=history.half_life_days,
         end=micros(day_start(night.run_date + timedelta(days=1), zone)),
-        half_life=None if days is None else days * _DAY_US,
         cut=micros(day_start(night.cut, zone)),
-        user_cap=config.max_user_weight,
     )

@@ -1,4 +1,4 @@
-"""One user shard of a history as it lies in the lake: arrays that are opened without being read.
+"""One user shard of a history: what its events add up to, per user and item.
 
 Users are sorted by id and have their entries in order of item; items are places in the sorted
 ids of all items of the history (items.parquet).
@@ -11,12 +11,13 @@ import numpy as np
 import polars as pl
 
 from data_contracts.history import history_schema
-from models.event.event_log import Pairs
-from tasks.lake import shard_name
+from data_contracts.manifests import Weighing
+from models.event.event_log import Decay, Pairs, add_up, last_values
+from tasks.calendar import DAY_US
+from tasks.history.history_event import counted_events, history_items, history_manifest
+from tasks.ingest.user_shards import shards_of
 from tasks.tables.table_file import check_table
 
-ITEMS = "items.parquet"
-USERS = "users.parquet"
 MOMENT = pl.Datetime("us", "UTC")
 
 
@@ -25,40 +26,6 @@ class HistoryShard(NamedTuple):
 
     users: pl.Series  # sorted ids
     pairs: Pairs  # items are places in the history's items
-
-
-def write_shard(folder: Path, shard: int, users: pl.Series, pairs: Pairs) -> dict[str, int]:
-    """Write the files of one user shard; return their rows by path relative to the folder.
-
-    Args:
-        folder: of the history.
-        shard: which one.
-        users: sorted ids.
-        pairs: of these users, in this order.
-    """
-    place = folder / shard_name(shard)
-    place.mkdir()
-    users.alias("user_id").to_frame().write_parquet(place / USERS, compression="lz4")
-    arrays = {name: values for name, values in pairs._asdict().items() if values is not None}
-    for name, values in arrays.items():
-        np.save(place / f"{name}.npy", values, allow_pickle=False)
-    rows = {f"{place.name}/{name}.npy": len(users) for name in arrays}
-    return rows | {f"{place.name}/{USERS}": len(users)}
-
-
-def name_items(folder: Path, ids: pl.Series, met: np.ndarray) -> None:
-    """Write the ids of all items of a history; its shards then name items by place among them.
-
-    Args:
-        folder: of the history; items of its shards are places in ids.
-        ids: sorted, also of items that the history does not hold.
-        met: which it does hold, shape (n_ids,) bool.
-    """
-    ids.filter(pl.Series(met)).to_frame().write_parquet(folder / ITEMS, compression="lz4")
-    places = (np.cumsum(met) - 1).astype(np.uint32)
-    for path in folder.glob("shard-*/item.npy"):
-        item = np.load(path, mmap_mode="r+", allow_pickle=False)
-        item[:] = places[item]
 
 
 def check_pairs(pairs: Pairs) -> None:
@@ -72,26 +39,34 @@ def check_pairs(pairs: Pairs) -> None:
 
 
 def open_shard(folder: Path, shard: int) -> HistoryShard:
-    """Return one user shard of a history, its arrays memory-mapped."""
-    place = folder / shard_name(shard)
-    users = pl.read_parquet(place / USERS)["user_id"]
-    paths = ((name, place / f"{name}.npy") for name in Pairs._fields)
-    arrays = {
-        name: np.load(path, mmap_mode="r", allow_pickle=False)
-        for name, path in paths
-        if path.exists()
-    }
-    return HistoryShard(users, Pairs(**arrays))
+    """Return one user shard of a history, added up from its events as of the run date."""
+    events = counted_events(folder, shard)
+    order, everything = events.order, np.ones(len(events.order.row), bool)
+    pairs = add_up(order, everything, _decay(history_manifest(folder).weighing))
+    if events.value is not None:
+        pairs = pairs._replace(value=last_values(order, everything, events.value))
+    sizes = np.diff(pairs.indptr)
+    has = sizes > 0
+    pairs = pairs._replace(indptr=np.concatenate(([0], np.cumsum(sizes[has]))))
+    return HistoryShard(events.user_ids.filter(pl.Series(has)), pairs)
+
+
+def _decay(weighing: Weighing) -> Decay:
+    days = weighing.half_life_days
+    weights = [weighing.events[name] for name in sorted(weighing.events)]
+    return Decay(
+        shares=np.array(weights) / weighing.max_weight,
+        cap=weighing.max_weight,
+        end=weighing.end,
+        half_life=None if days is None else days * DAY_US,
+        cut=weighing.cut,
+        user_cap=weighing.max_user_weight,
+    )
 
 
 def n_shards(folder: Path) -> int:
-    """Return the number of user shards that lie in a folder."""
-    return len(list(folder.glob(f"shard-*/{USERS}")))
-
-
-def history_items(folder: Path) -> pl.Series:
-    """Return the sorted ids of all items of a history."""
-    return pl.read_parquet(folder / ITEMS)["item_id"]
+    """Return the number of user shards of a history."""
+    return history_manifest(folder).n_user_shards
 
 
 def as_table(shard: HistoryShard, items: pl.Series, users: slice | None = None) -> pl.DataFrame:
@@ -134,21 +109,14 @@ def read_history(folder: Path) -> pl.DataFrame:
     return pl.concat(as_table(open_shard(folder, n), items) for n in range(n_shards(folder)))
 
 
-def is_kept(folder: Path) -> bool:
-    """Tell whether a history still has its files: those of old nights make room."""
-    return (folder / ITEMS).is_file()
-
-
 def of_user(folder: Path, user_id: str | int) -> pl.DataFrame:
     """Return the rows of one user that have a weight; none of a user it does not know."""
-    items = history_items(folder)
-    for number in range(n_shards(folder)):
-        shard = open_shard(folder, number)
-        place = shard.users.search_sorted(user_id) if len(shard.users) else 0
-        if place < len(shard.users) and shard.users[place] == user_id:
-            rows = as_table(shard, items, slice(place, place + 1))
-            return rows.filter(pl.col("weight") > 0)
-    return as_table(open_shard(folder, 0), items, slice(0, 0))
+    users = pl.Series([user_id])
+    shard = open_shard(folder, int(shards_of(users, n_shards(folder))[0]))
+    place = shard.users.search_sorted(user_id) if len(shard.users) else 0
+    known = place < len(shard.users) and shard.users[place] == user_id
+    rows = as_table(shard, history_items(folder), slice(place, place + 1 if known else place))
+    return rows.filter(pl.col("weight") > 0)
 
 
 def users_of_item(folder: Path, item_id: str | int) -> int:

@@ -16,7 +16,8 @@ from data_contracts.manifests import HistoryManifest, MatrixManifest
 from models.event.event_log import csr_of, marked_by_user, relabelled
 from models.split.split import temporal_holdout
 from tasks.calendar import micros
-from tasks.history.history_shard import HistoryShard, history_items, n_shards, open_shard
+from tasks.history.history_event import history_items
+from tasks.history.history_shard import HistoryShard, check_pairs, open_shard
 from tasks.history.shard_threads import for_every_shard
 from tasks.lake import Night, shard_name
 from tasks.steps import entries, read_manifest, run_step
@@ -52,7 +53,7 @@ class Counts(NamedTuple):
 def build_matrices(night: Night, history: HistoryManifest) -> MatrixManifest:
     """Return the manifest of the night's CSR shards; new items join the vocabulary."""
     settings = {"fold_in_share": night.config.evaluation.fold_in_share, "cut": str(night.cut)}
-    work = functools.partial(_build, night)
+    work = functools.partial(_build, night, history)
     return run_step(
         night, "matrices", MatrixManifest, settings=settings, inputs=[history], work=work
     )
@@ -86,13 +87,13 @@ def _open(place: Path, name: str) -> sp.csr_array:
     return sp.csr_array((data, indices, indptr), shape=tuple(shape), copy=False)
 
 
-def _build(night: Night, staging: Path, key: str) -> MatrixManifest:
+def _build(night: Night, history: HistoryManifest, staging: Path, key: str) -> MatrixManifest:
     items = history_items(night.step("history"))
     vocabulary = _vocabulary(night, items)
     build = functools.partial(
         _build_shard, night, staging, item_labels(items, vocabulary), vocabulary.height
     )
-    counts = for_every_shard(build, n_shards(night.step("history")), "building matrices")
+    counts = for_every_shard(build, history.n_user_shards, "building matrices")
     totals = Counts(*(sum(column) for column in zip(*counts, strict=True)))
     rows_of = {
         str(path.relative_to(staging)): count.users
@@ -131,6 +132,7 @@ def _build_shard(
     cut = micros(day_start(night.cut, night.config.interactions.time_zone))
     share = night.config.evaluation.fold_in_share
     history = open_shard(night.step("history"), shard)
+    check_pairs(history.pairs)
     return write_shard(place, history, labels, n_items, cut=cut, fold_in_share=share)
 
 

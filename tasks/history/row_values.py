@@ -20,7 +20,8 @@ from models.event.event_log import Pairs, relabelled
 from models.event.row_value import entry_places, order_in_rows, with_values
 from models.event.support import with_support
 from tasks.calendar import micros
-from tasks.history.history_shard import history_items, open_shard
+from tasks.history.history_event import history_items
+from tasks.history.history_shard import open_shard
 from tasks.history.matrix import MatrixShard, item_labels, load_shard
 from tasks.lake import Night
 from tasks.vocabulary.vocabulary import items_of

@@ -224,8 +224,15 @@ def _manifest(
     refused = (*read.refused, *listing.late)
     counts = pl.concat([part.accepted for part in judged]).group_by("file").sum()
     accepted = dict(counts.select("file", "n").iter_rows())
+    stored = pl.concat([part.stored for part in judged]).group_by("file", "day").sum()
+    days = stored.partition_by("file", as_dict=True, include_key=False)
     files = tuple(
-        _counted(file, read.rows[file.path], accepted.get(number, 0), faults[file.path])
+        _counted(
+            file.model_copy(update={"days": _by_day(days.get((number,)))}),
+            read.rows[file.path],
+            accepted.get(number, 0),
+            faults[file.path],
+        )
         for number, file in enumerate(listing.new)
         if file.path in read.rows
     )
@@ -236,7 +243,9 @@ def _manifest(
     by_day: Counter[date] = Counter()
     for file in files:
         by_day[file.partition] += file.accepted
-    shards = {f"{shard_name(n)}.parquet": part.stored for n, part in enumerate(judged)}
+    shards = {
+        f"{shard_name(n)}.parquet": int(part.stored["n"].sum()) for n, part in enumerate(judged)
+    }
     return IngestManifest(
         step="ingest", run_date=night.run_date, key=key, files=entries(staging, shards),
         log_files=files, refused_files=refused,
@@ -246,6 +255,11 @@ def _manifest(
         quarantined=dict(sorted(quarantined.items())), accepted_by_day=dict(by_day),
         late_rows=counts["late"].sum(), layout=LAYOUT,
     )  # fmt: skip
+
+
+def _by_day(rows: pl.DataFrame | None) -> dict[date, int]:
+    """Return how many rows of a file there are of every day, in order."""
+    return {} if rows is None else dict(sorted(rows.select("day", "n").iter_rows()))
 
 
 def _counted(file: LogFile, rows: int, accepted: int, faults: pl.DataFrame) -> LogFile:

@@ -10,6 +10,7 @@ import polars as pl
 from data_contracts.interactions import EVENT, USER_RULES, day_start, interactions_schema
 from data_contracts.manifests import LogFile
 from models.event.event_log import Events, Ordered, in_order, repeats
+from tasks.calendar import DAY_US
 from tasks.ingest.bots import of_bots
 from tasks.ingest.id_codes import IdCodes
 from tasks.ingest.log_reading import IdTypes
@@ -23,7 +24,7 @@ class Judged(NamedTuple):
 
     faults: pl.DataFrame  # file, row_number, rule
     accepted: pl.DataFrame  # file, n (rows), late (rows)
-    stored: int  # rows that were written
+    stored: pl.DataFrame  # file, day (of the event), n (rows that were written)
 
 
 def judge_shard(
@@ -85,7 +86,7 @@ def judge_shard(
     refused = ordered.filter(pl.col("rule").is_not_null())
     faults = refused.select("file", "row_number", pl.col("rule").cast(pl.String))
     good = ordered.filter(pl.col("rule").is_null())
-    return Judged(faults, _count(good, files, night), ordered.height)
+    return Judged(faults, _count(good, files, night), _by_day(ordered, night))
 
 
 def more_columns(night: Night) -> dict[str, pl.DataType]:
@@ -98,7 +99,8 @@ def more_columns(night: Night) -> dict[str, pl.DataType]:
 def _broken(order: Ordered, rows: pl.DataFrame, night: Night) -> pl.Series:
     """Return the rule that every ordered row breaks, or null; a byte a row."""
     key = rows["event_key"].to_numpy() if "event_key" in rows.columns else None
-    repeated = repeats(order, np.ones(len(order.row), bool), key)
+    within = night.config.interactions.look_back_days * DAY_US
+    repeated = repeats(order, np.ones(len(order.row), bool), key, within=within)
     bots = of_bots(order, ~repeated, night)
     names = list(USER_RULES)
     rules = pl.Series("rule", [*names, None], dtype=pl.Enum(names))
@@ -127,6 +129,12 @@ def _places(file: pl.Series, taken: Sequence[int]) -> pl.Series:
     places = np.zeros(max(taken, default=0) + 1, np.uint32)
     places[list(taken)] = range(len(taken))
     return pl.Series(places[file.to_numpy()], dtype=pl.UInt32)
+
+
+def _by_day(rows: pl.DataFrame, night: Night) -> pl.DataFrame:
+    """Return how many rows of a file there are of every day of the log's zone."""
+    day = pl.col("timestamp").dt.convert_time_zone(night.config.interactions.time_zone).dt.date()
+    return rows.group_by("file", day.alias("day")).agg(n=pl.len())
 
 
 def _count(good: pl.DataFrame, files: Sequence[LogFile], night: Night) -> pl.DataFrame:

@@ -12,7 +12,8 @@ from data_contracts.manifests import MatrixManifest
 from data_contracts.top_n import SOURCES as SOURCES
 from models.popularity import add_popularity, ranked_items
 from tasks.catalogue import read_catalogue
-from tasks.history.history_shard import MOMENT, history_items, n_shards, open_shard
+from tasks.history.history_event import counted_events, history_items
+from tasks.history.history_shard import MOMENT, n_shards
 from tasks.history.matrix import load_shard
 from tasks.lake import Night
 
@@ -149,7 +150,7 @@ def _first_events(night: Night) -> pl.DataFrame:
     items = history_items(folder)
     first = np.full(len(items), np.iinfo(np.int64).max)
     for shard in range(n_shards(folder)):
-        pairs = open_shard(folder, shard).pairs
-        np.minimum.at(first, pairs.item, pairs.first_seen)
+        order = counted_events(folder, shard).order
+        np.minimum.at(first, order.item, order.moment)
     moment = pl.Series("first_event", first).cast(MOMENT)
     return pl.DataFrame([items, moment.dt.convert_time_zone(zone).dt.date()])

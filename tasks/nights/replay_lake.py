@@ -14,6 +14,7 @@ from data_contracts.manifests import IngestManifest, MatrixManifest
 from data_contracts.model_config import ContentELSAConfig, ModelConfig
 from tasks.files import make_folder, move_file, staged_path
 from tasks.history.history import build_history
+from tasks.history.history_part import parts_folder
 from tasks.history.matrix import build_matrices
 from tasks.ingest.id_codes import codes_folder
 from tasks.lake import Night, night_folder, nights
@@ -62,6 +63,7 @@ def drop_rebuilt(apart: Night) -> None:
     """Remove what was only needed to judge a night again."""
     for step in ("history", VOCABULARY, "matrices", "train", "judge"):
         shutil.rmtree(apart.step(step), ignore_errors=True)
+    shutil.rmtree(parts_folder(apart.lake), ignore_errors=True)
 
 
 def model_apart(model: ModelConfig, lake: Path) -> ModelConfig:

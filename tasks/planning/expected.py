@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeVar
 
 import polars as pl
 
-from data_contracts.manifests import HistoryManifest, Manifest, MatrixManifest
+from data_contracts.manifests import Manifest, MatrixManifest
 from data_contracts.plan import Expected, Range
 from tasks.lake import Night, night_folder, nights
 from tasks.source.log_files import earlier_ingests
@@ -40,12 +40,11 @@ def expect(night: Night) -> Expected:
     whole, unreadable = _footers(night)
     sources, rows = [source for source, _ in whole], sum(rows for _, rows in whole)
     sample = _sample(night, sources)
-    history = last_manifest(night, "history", HistoryManifest)
     matrices = last_manifest(night, "matrices", MatrixManifest)
     before = {
-        "users": history.users if history else 0,
+        "users": matrices.n_users if matrices else 0,
         "items": matrices.n_items if matrices else 0,
-        "interactions": history.interactions if history else 0,
+        "interactions": matrices.n_interactions if matrices else 0,
     }
     good, share = 1.0 - night.config.validation.max_bad_share, rows / max(sample.rows, 1)
     new = {"users": sample.users, "items": sample.items, "interactions": sample.pairs}

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from data_contracts.manifests import (
-    HistoryManifest,
     IngestManifest,
     MatrixManifest,
     SnapshotManifest,
@@ -28,14 +27,12 @@ def outcomes(night: Night) -> tuple[Outcome, ...]:
 
 def _counts(night: Night, plan: Plan) -> Iterator[Outcome]:
     ingest = read_manifest(night.step("ingest"), IngestManifest)
-    history = read_manifest(night.step("history"), HistoryManifest)
     matrices = read_manifest(night.step("matrices"), MatrixManifest)
     if ingest is not None:
         yield _outcome("log", "rows", Range(low=plan.rows, high=plan.rows), ingest.rows)
-    if history is not None:
-        yield _outcome("history", "users", plan.users, history.users)
-        yield _outcome("history", "interactions", plan.interactions, history.interactions)
     if matrices is not None:
+        yield _outcome("history", "users", plan.users, matrices.n_users)
+        yield _outcome("history", "interactions", plan.interactions, matrices.n_interactions)
         yield _outcome("vocabulary", "items", plan.items, matrices.n_items)
 
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from datetime import date
 
 from data_contracts.manifests import (
-    HistoryManifest,
     IngestManifest,
     MatrixManifest,
 )
@@ -87,13 +86,12 @@ def _growth(night: Night, expected: Expected, day: date, unit: str | None) -> Ra
 def _sizes(night: Night, day: date) -> Sizes:
     folder = night_folder(night.lake, day)
     ingest = read_manifest(folder / "ingest", IngestManifest)
-    history = read_manifest(folder / "history", HistoryManifest)
     matrices = read_manifest(folder / "matrices", MatrixManifest)
     places = sum(surface.n_top for surface in night.config.surfaces.values())
     users = matrices.n_users if matrices else 0
     return {
         "rows": ingest.rows if ingest else 0,
-        "interactions": history.interactions if history else 0,
+        "interactions": matrices.n_interactions if matrices else 0,
         "users": users,
         "lists": users * places,
     }

@@ -7,7 +7,8 @@ import polars as pl
 
 from data_contracts.report import Recommendation, UserExample
 from tasks.catalogue import read_catalogue
-from tasks.history.history_shard import as_table, history_items, open_shard
+from tasks.history.history_event import history_items
+from tasks.history.history_shard import as_table, open_shard
 from tasks.lake import Night
 from tasks.tables.surface_file import surface_path
 

@@ -10,7 +10,6 @@ from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS
 
 from data_contracts.drift import Drift
 from data_contracts.manifests import (
-    HistoryManifest,
     IngestManifest,
     JudgeManifest,
     MatrixManifest,
@@ -45,7 +44,6 @@ SNAPSHOT_TAG = "snapshot"
 def report_night(
     night: Night,
     ingest: IngestManifest,
-    history: HistoryManifest,
     matrices: MatrixManifest,
     judge: JudgeManifest,
     promote: PromoteManifest,
@@ -68,9 +66,9 @@ def report_night(
         accepted=ingest.accepted,
         quarantined=ingest.quarantined,
         refused_files=ingest.refused_files,
-        users=history.users,
+        users=matrices.n_users,
         items=matrices.n_items,
-        interactions=history.interactions,
+        interactions=matrices.n_interactions,
         table_rows=snapshot.rows,
         fallback_share=snapshot.fallback_share,
         short_lists=snapshot.short_lists,

@@ -11,7 +11,7 @@ from tasks.source.log_store import log_place
 from tasks.steps import read_manifest
 
 logger = logging.getLogger(__name__)
-LAYOUT = 2  # of ingested shards: codes, the user rule a row breaks or null, the place of its file
+LAYOUT = 3  # of ingested shards, and of what their manifests tell
 
 
 class LogListing(NamedTuple):

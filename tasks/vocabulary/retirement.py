@@ -19,7 +19,7 @@ from data_contracts.errors import HoarfrostError
 from data_contracts.manifests import HistoryManifest
 from data_contracts.vocabulary import VocabularyManifest
 from tasks.catalogue import catalogue_fingerprint, read_catalogue
-from tasks.history.history_shard import history_items
+from tasks.history.history_event import history_items
 from tasks.lake import Night
 from tasks.steps import entries, read_manifest, run_step
 from tasks.vocabulary.id_digest import id_digest

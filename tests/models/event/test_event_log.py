@@ -151,6 +151,15 @@ def test_rows_with_a_key_are_told_apart_by_it_alone(rows, data):
             )
 
 
+def test_a_key_tells_one_event_if_it_comes_again_soon_enough():
+    """After the one before, and not after the first."""
+    rows = [(0, item, 0, moment) for item, moment in enumerate((10, 14, 18, 30))]
+    order, key = in_order(events_of(rows), 1), np.full(4, 7, np.uint64)
+    for within, repeated in ((None, 3), (12, 3), (11, 2), (4, 2), (3, 0)):
+        found = repeats(order, everything(rows), key, within=within)
+        assert (found.sum(), found[0]) == (repeated, False)
+
+
 @settings(max_examples=60)
 @given(ROWS, st.randoms())
 def test_sums_are_those_of_a_loop_and_do_not_depend_on_order(rows, draw):

@@ -10,10 +10,11 @@ import pytest
 
 from data_contracts.errors import ConfigError, ContractViolationError, LakeLockedError
 from data_contracts.ledger import ForgetEntry
-from data_contracts.manifests import HistoryManifest, IngestManifest, MatrixManifest
+from data_contracts.manifests import IngestManifest, MatrixManifest, PartManifest
 from tasks.forgetting.forgetting import check_forgotten, forget_people, read_users
 from tasks.forgetting.forgotten import folder_of, read_list, unfinished
 from tasks.history.history import build_history
+from tasks.history.history_part import parts_folder
 from tasks.history.last_event import keep_last_events
 from tasks.history.matrix import build_matrices, load_shard
 from tasks.ingest.ingest import ingest
@@ -88,13 +89,16 @@ def test_manifests_count_who_is_left(tmp_path, fresh):
     """They tell what lies there, and stand for what did."""
     made = fresh(tmp_path)[1]
     forget_people(made.config, NAMES[:2], reason="asked")
-    history = read_manifest(made.step("history"), HistoryManifest)
     matrices = read_manifest(made.step("matrices"), MatrixManifest)
-    assert (history.users, matrices.n_users) == (7, 7)
+    assert matrices.n_users == 7
     shards = [load_shard(made.step("matrices"), shard) for shard in range(3)]
     assert matrices.n_interactions == sum(each.full.nnz for each in shards)
     assert matrices.n_heldout_users == sum((each.target.sum(1) > 0).sum() for each in shards)
-    assert history.interactions == matrices.n_interactions
+    for folder in parts_folder(tmp_path).iterdir():
+        part = read_manifest(folder, PartManifest)
+        rows = pl.read_parquet(folder / "shard-*.parquet")
+        counts = [each.history for day in part.days.values() for each in day.accounts]
+        assert sum(counts) == rows.height
 
 
 def test_a_night_that_is_run_again_uses_what_is_there(tmp_path, fresh):
@@ -102,7 +106,7 @@ def test_a_night_that_is_run_again_uses_what_is_there(tmp_path, fresh):
     made = fresh(tmp_path)[1]
     forget_people(made.config, NAMES[:2], reason="asked")
     before = table_bytes(tmp_path)
-    written = made.step("history") / "shard-000" / "users.parquet"
+    written = made.step("matrices") / "shard-000" / "users.parquet"
     stamp = written.stat().st_mtime_ns
     log = ingest(made)
     matrices = build_matrices(made, build_history(made, log))
@@ -153,7 +157,7 @@ def test_the_ledger_tells_how_many_and_why(tmp_path, fresh):
 def test_doing_it_again_changes_nothing(tmp_path, fresh):
     """Same bytes, same inodes; without a file the list is enforced on what a backup brought."""
     made = fresh(tmp_path)[1]
-    shard = made.step("history") / "shard-000"
+    (shard, *_) = sorted(parts_folder(tmp_path).iterdir())
     shutil.copytree(shard, tmp_path / "backup")
     forget_people(made.config, NAMES, reason="asked")
     again = forget_people(made.config, NAMES, reason="asked")
@@ -161,7 +165,7 @@ def test_doing_it_again_changes_nothing(tmp_path, fresh):
     shutil.rmtree(shard)
     (tmp_path / "backup").rename(shard)
     assert check_forgotten(made.config).found
-    assert forget_people(made.config, reason="backup").rows["history"] > 0
+    assert forget_people(made.config, reason="backup").rows[shard.name] > 0
     assert check_forgotten(made.config, NAMES).found == ()
 
 

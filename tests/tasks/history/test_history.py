@@ -86,7 +86,8 @@ def test_weights_decay_from_the_run_date_and_are_capped(lake):
     assert got["ann", "tea"]["n_events"] == 4
     assert got["ann", "tea"]["first_seen"] == at(-20)
     assert got["ann", "tea"]["last_seen"] == at(3)
-    assert (manifest.users, manifest.interactions) == (4, len(expected) - 1)
+    matrices = build_matrices(tonight, manifest)
+    assert (matrices.n_users, matrices.n_interactions) == (4, len(expected) - 1)
 
 
 def test_user_of_weightless_events_is_known(lake):
@@ -108,7 +109,7 @@ def test_old_event_never_falls_to_nothing(tmp_path):
     weights = dict(read_history(tonight).select("item_id", "weight").iter_rows())
     assert weights["cup"] == 0.0
     assert 0.0 < weights["tea"] < 1e-9
-    assert manifest.interactions == 1
+    assert build_matrices(tonight, manifest).n_interactions == 1
 
 
 @pytest.mark.parametrize(("weight", "expected"), [(1e300, 10.0), (30.0, 10.0), (12.0, 6.0)])

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from data_contracts.interactions import EVENT
 from tasks.history.history import build_history
 from tasks.ingest.ingest import ingest
+from tests.history_bytes import history_bytes
 from tests.tiny_lake import DAY, at, night, quarantined, write_day
 
 N_DAYS = 4  # the run date and as many days before it as may be late
@@ -55,8 +56,7 @@ def run(lake, last=DAY):
     tonight = night(lake, last, **SETTINGS)
     ingested = ingest(tonight)
     history = build_history(tonight, ingested)
-    parts = [(tonight.step("history") / entry.path).read_bytes() for entry in history.files]
-    return parts, ingested, history
+    return history_bytes(tonight.step("history")), ingested, history
 
 
 def written(ago, rows, *, lake, name):

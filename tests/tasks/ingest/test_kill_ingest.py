@@ -48,7 +48,8 @@ def run(forkserver, lake, die_at=None):
 
 def digests(lake):
     """Return the digest of everything that nights have left, but for their staging."""
-    left = [*(lake / "state" / "nights").rglob("*"), *(lake / "quarantine").rglob("*")]
+    places = [lake / "state" / "nights", lake / "state" / "history", lake / "quarantine"]
+    left = [path for place in places for path in place.rglob("*")]
     return {str(path.relative_to(lake)): sha256_of(path) for path in left if path.is_file()}
 
 

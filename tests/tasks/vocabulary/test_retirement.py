@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_contracts.manifests import HistoryManifest
+from data_contracts.manifests import HistoryManifest, Weighing
 from tasks.history.history import build_history
 from tasks.history.matrix import build_matrices
 from tasks.ingest.ingest import ingest
@@ -76,8 +76,10 @@ def test_retired_is_who_has_no_event_and_no_line_in_the_catalogue(tmp_path_facto
         list_items(lake, sorted(catalogue))
         tonight, known = night(lake, later(n)), known | met
         leave(tonight, HistoryManifest(
-            step="history", run_date=later(n), key=str(n), users=1, interactions=1, duplicates=0,
-            user_id_type="string", item_id_type="string",
+            step="history", run_date=later(n), key=str(n), parts=(), time_zone="UTC",
+            weighing=Weighing(events={}, max_weight=1.0, max_user_weight=None, half_life_days=None,
+                              end=0, cut=0),
+            duplicates=0, user_id_type="string", item_id_type="string", n_user_shards=1,
         ))  # fmt: skip
         n_items = extend_vocabulary(lake, pl.Series(sorted(met))).height
         retire_items(tonight, n_items, pl.Series(sorted(met)))

@@ -1,0 +1,146 @@
+"""The events of a history: read from its parts, those of one user shard at a time."""
+
+import functools
+from collections.abc import Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from data_contracts.errors import HoarfrostError
+from data_contracts.interactions import day_start
+from data_contracts.manifests import HistoryManifest, PartManifest, PartUse
+from models.event.event_log import Events, Ordered, in_order
+from tasks.calendar import micros
+from tasks.history.history_part import parts_folder
+from tasks.history.judged_days import kinds_of
+from tasks.ingest.id_codes import item_codes, user_codes
+from tasks.lake import lake_of, shard_name
+from tasks.steps import is_whole, read_manifest
+
+ITEMS = "items.parquet"
+_TYPES = {"user": np.uint32, "item": np.uint32, "kind": np.uint8, "moment": np.int64}
+
+
+class CountedEvents(NamedTuple):
+    """The events of one user shard that count, in order of user, item and time."""
+
+    order: Ordered  # users and items are places in the order of their ids
+    user_ids: pl.Series  # in order, also of users without an event
+    value: np.ndarray | None  # (n,) float32, where events have one; nan for none
+
+
+def history_manifest(folder: Path) -> HistoryManifest:
+    """Return the manifest of a history.
+
+    Raises:
+        HoarfrostError: there is none.
+    """
+    manifest = read_manifest(folder, HistoryManifest)
+    if manifest is None:
+        raise HoarfrostError(f"there must be a history in {folder}, got none: run that night again")
+    return manifest
+
+
+def history_items(folder: Path) -> pl.Series:
+    """Return the sorted ids of all items of a history."""
+    return pl.read_parquet(folder / ITEMS)["item_id"]
+
+
+def is_kept(folder: Path) -> bool:
+    """Tell whether a history still has its files: those of old nights make room."""
+    manifest = read_manifest(folder, HistoryManifest)
+    if manifest is None or not is_whole(folder, manifest):
+        return False
+    for use in manifest.parts:
+        place = parts_folder(lake_of(folder)) / use.name
+        part = read_manifest(place, PartManifest)
+        if part is None or not is_whole(place, part):
+            return False
+    return True
+
+
+def counted_events(folder: Path, shard: int) -> CountedEvents:
+    """Return the events of one user shard of a history.
+
+    Args:
+        folder: of the history.
+        shard: which user shard.
+    """
+    manifest = history_manifest(folder)
+    users = user_codes(lake_of(folder), shard, manifest.user_id_type)
+    rows = _rows(folder, manifest, shard)
+    places = _item_places(folder, manifest.files[0].sha256)
+    events = Events(
+        users.order().take(rows["user"]), places.take(rows["item"]), rows["kind"], rows["moment"]
+    )
+    order = in_order(events, len(users.ids))
+    value = rows["value"].take(order.row) if "value" in rows else None
+    return CountedEvents(order, users.ids.sort(), value)
+
+
+@functools.lru_cache(maxsize=2)  # all user shards have the same items
+def _item_places(folder: Path, _digest: str) -> np.ndarray:
+    """Return the place of every item code among the items of a history, shape (n_codes,)."""
+    manifest = history_manifest(folder)
+    ids = item_codes(lake_of(folder), manifest.item_id_type).ids
+    items = history_items(folder).to_frame().with_row_index("place")
+    found = ids.to_frame().join(items, on="item_id", how="left", maintain_order="left")
+    return found["place"].fill_null(0).to_numpy()
+
+
+def _rows(folder: Path, manifest: HistoryManifest, shard: int) -> dict[str, np.ndarray]:
+    """Return user, item (codes), kind, moment and, where there is one, value."""
+    names = sorted(manifest.weighing.events)
+    parts = [_of_part(folder, manifest, use, names, shard) for use in manifest.parts]
+    if not parts:
+        return {name: np.zeros(0, kind) for name, kind in _TYPES.items()}
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _of_part(
+    folder: Path, manifest: HistoryManifest, use: PartUse, names: Sequence[str], shard: int
+) -> dict[str, np.ndarray]:
+    place = parts_folder(lake_of(folder)) / use.name
+    part = read_manifest(place, PartManifest)
+    path = place / f"{shard_name(shard)}.parquet"
+    if part is None or not path.is_file():
+        raise HoarfrostError(f"{folder} must have its events in {place}: run that night again")
+    rows = pl.read_parquet(path, glob=False, hive_partitioning=False)
+    if set(use.days) != set(part.days):
+        rows = rows.filter(_of_days(rows["timestamp"], use, manifest.time_zone))
+    places = {name: number for number, name in enumerate(names)}
+    kinds = np.array([places.get(name, 0) for name in kinds_of(rows["event_type"])], np.uint8)
+    found = {
+        "user": rows["user"].to_numpy(),
+        "item": rows["item"].to_numpy(),
+        "kind": kinds.take(rows["event_type"].to_physical().to_numpy()),
+        "moment": rows["timestamp"].to_physical().to_numpy(),
+    }
+    return found | ({"value": rows["value"].to_numpy()} if "value" in rows.columns else {})
+
+
+def _of_days(timestamp: pl.Series, use: PartUse, time_zone: str) -> pl.Series:
+    """Tell which moments lie on the days."""
+    inside = pl.repeat(value=False, n=len(timestamp), eager=True)
+    moment = timestamp.to_physical()
+    for first, last in _stretches(use):
+        start, end = (
+            micros(day_start(day, time_zone)) for day in (first, last + timedelta(days=1))
+        )
+        inside |= (moment >= start) & (moment < end)
+    return inside
+
+
+def _stretches(use: PartUse) -> list[tuple[date, date]]:
+    """Return first and last of every run of days without a gap."""
+    runs: list[tuple[date, date]] = []
+    for day in sorted(use.days):
+        first, last = runs.pop() if runs else (day, day)
+        if (day - last).days > 1:
+            runs.append((first, last))
+            first = day
+        runs.append((first, day))
+    return runs
