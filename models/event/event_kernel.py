@@ -142,42 +142,34 @@ def mark_taken(
 
 @compiled
 def settle_fates(
-    rows: np.ndarray, source: np.ndarray, replaced: np.ndarray, told: np.ndarray,
+    rows: np.ndarray, source: np.ndarray, replaced: np.ndarray,
     taken: np.ndarray, repeated: np.ndarray, bots: np.ndarray,
     kept: np.ndarray, counts: np.ndarray,
-) -> int:  # fmt: skip
+) -> None:  # fmt: skip
     """Mark the rows that count, and count by file what became of every row.
 
     Args:
         rows: number of every row, in order.
         source: file of every row, by its number.
         replaced: of every file, whether it was read anew.
-        told: of every row, by its number, whether its night counted it.
         taken: which rows take part, in order.
         repeated: which of these tell what another tells.
         bots: which are of a bot.
         kept: receives the marks, in order.
         counts: zeros, shape (n_files, 4); receives how many rows of a file are replaced,
             filtered, repeated and kept.
-
-    Returns:
-        How many repeated rows their night had counted.
     """
-    n_told_again = 0
     for place in range(len(rows)):
-        row = rows[place]
-        file = source[row]
+        file = source[rows[place]]
         kept[place] = taken[place] and not repeated[place] and not bots[place]
         if kept[place]:
             counts[file, 3] += 1
         elif repeated[place]:
             counts[file, 2] += 1
-            n_told_again += told[row]
         elif replaced[file]:
             counts[file, 0] += 1
         else:
             counts[file, 1] += 1
-    return n_told_again
 
 
 @compiled

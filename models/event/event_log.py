@@ -44,7 +44,6 @@ class Files(NamedTuple):
     """Which file each row of a log is of."""
 
     source: Integer[np.ndarray, " n"]  # of every row, in any order
-    told: Bool[np.ndarray, " n"]  # whether the night that read the row counted it
     replaced: Bool[np.ndarray, " n_files"]  # a later night read the file anew
 
 
@@ -96,7 +95,7 @@ def fates_by_file(
     taken: Bool[np.ndarray, " n"],
     repeated: Bool[np.ndarray, " n"],
     bots: Bool[np.ndarray, " n"],
-) -> tuple[Bool[np.ndarray, " n"], Int64[np.ndarray, "n_files 4"], int]:
+) -> tuple[Bool[np.ndarray, " n"], Int64[np.ndarray, "n_files 4"]]:
     """Tell which ordered rows are kept, and what became of the rows of every file.
 
     Args:
@@ -107,15 +106,13 @@ def fates_by_file(
         bots: those of them that are of a bot.
 
     Returns:
-        The rows that are kept; per file, how many rows are replaced, filtered, repeated and
-        kept; and how many of the repeated ones a night had counted.
+        The rows that are kept; and per file, how many rows are replaced, filtered, repeated and
+        kept.
     """
     kept = np.empty(len(taken), bool)
     counts = np.zeros((len(files.replaced), 4), np.int64)
-    n_told_again = settle_fates(
-        order.row, files.source, files.replaced, files.told, taken, repeated, bots, kept, counts
-    )
-    return kept, counts, n_told_again
+    settle_fates(order.row, files.source, files.replaced, taken, repeated, bots, kept, counts)
+    return kept, counts
 
 
 def repeats(

@@ -16,7 +16,7 @@ from models.event.event_log import Events, Ordered, in_order
 from tasks.calendar import micros
 from tasks.history.history_part import parts_folder
 from tasks.history.judged_days import kinds_of
-from tasks.ingest.id_codes import item_codes, user_codes
+from tasks.ingest.id_codes import item_codes, item_codes_path, user_codes
 from tasks.lake import lake_of, shard_name
 from tasks.steps import is_whole, read_manifest
 
@@ -72,7 +72,7 @@ def counted_events(folder: Path, shard: int) -> CountedEvents:
     manifest = history_manifest(folder)
     users = user_codes(lake_of(folder), shard, manifest.user_id_type)
     rows = _rows(folder, manifest, shard)
-    places = _item_places(folder, manifest.files[0].sha256)
+    places = _item_places(folder, manifest.files[0].sha256, _stamp(lake_of(folder)))
     events = Events(
         users.order().take(rows["user"]), places.take(rows["item"]), rows["kind"], rows["moment"]
     )
@@ -81,9 +81,20 @@ def counted_events(folder: Path, shard: int) -> CountedEvents:
     return CountedEvents(order, users.ids.sort(), value)
 
 
+def _stamp(lake: Path) -> tuple[int, int]:
+    """Return what is another for every other table of item codes."""
+    path = item_codes_path(lake)
+    found = path.stat() if path.exists() else None  # no item was ever met
+    return (found.st_ino, found.st_mtime_ns) if found else (0, 0)
+
+
 @functools.lru_cache(maxsize=2)  # all user shards have the same items
-def _item_places(folder: Path, _digest: str) -> np.ndarray:
-    """Return the place of every item code among the items of a history, shape (n_codes,)."""
+def _item_places(folder: Path, _items: str, _codes: tuple[int, int]) -> np.ndarray:
+    """Return the place of every item code among the items of a history, shape (n_codes,).
+
+    It is kept for as long as neither the items nor the table of codes is another one: a lake
+    that is made anew may give its items other codes.
+    """
     manifest = history_manifest(folder)
     ids = item_codes(lake_of(folder), manifest.item_id_type).ids
     items = history_items(folder).to_frame().with_row_index("place")

@@ -24,7 +24,6 @@ from data_contracts.manifests import (
 from tasks.files import digest, empty_folder, explained
 from tasks.history.judged_days import (
     Days,
-    Judged,
     days_to_judge,
     judge_days,
     kinds_of,
@@ -191,10 +190,9 @@ def _accounts(counts: np.ndarray) -> tuple[DayAccount, ...]:
 def _judge_shard(
     night: Night, days: Days, item_order: np.ndarray, staging: Path, shard: int
 ) -> _Shard:
-    judged: Judged = judge_days(night, days, shard, item_order)
-    rows = judged.rows
+    judged = judge_days(night, days, shard, item_order)
+    rows, day = judged.rows, judged.day
     rows.write_parquet(staging / f"{shard_name(shard)}.parquet", compression="lz4")
-    day = np.searchsorted(days.starts, rows["timestamp"].to_physical().to_numpy(), "right") - 1
     met = met_items(day, rows["item"].to_numpy(), n_days=len(days.wanted), n_items=len(item_order))
     kinds = kinds_of(rows["event_type"])
     occurs = np.zeros((len(days.wanted), len(kinds)), bool)

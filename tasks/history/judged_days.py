@@ -34,6 +34,7 @@ class Judged(NamedTuple):
     """What is left of one user shard."""
 
     rows: pl.DataFrame  # user, item (codes), event_type, timestamp, file, maybe value
+    day: np.ndarray  # (n_rows,) their days, by place
     counts: np.ndarray  # (n_days, n_files, 4): replaced, filtered, repeated, kept
     told_again: np.ndarray  # (n_days,) repeats that a night had counted
 
@@ -109,21 +110,18 @@ def judge_days(night: Night, days: Days, shard: int, item_order: np.ndarray) -> 
     user, kind = rows["user"].to_numpy(), rows["event_type"].to_physical().to_numpy()
     events = Events(user, item_order.take(rows["item"].to_numpy()), kind, moment)
     order = in_order(events, int(user.max(initial=0)) + 1)
-    told = rows["rule"].is_null().to_numpy()
-    files = Files(
-        (day * n_files + rows["file"].to_numpy()).astype(np.uint32),
-        told,
-        np.tile(days.replaced, n_days),
-    )
+    source = (day * n_files + rows["file"].to_numpy()).astype(np.uint32)  # by day and file
+    files = Files(source, np.tile(days.replaced, n_days))
     taken = rows_that_stand(order, files, int(days.starts[0]))
     repeated = _repeats(night, order, taken, rows)
     bots = of_bots(order, taken & ~repeated, night)
-    kept, counts, _ = fates_by_file(order, files, taken, repeated, bots)
+    kept, counts = fates_by_file(order, files, taken, repeated, bots)
+    told = rows["rule"].is_null().to_numpy()
     again = order.row[repeated & told[order.row]]
     chosen = order.row[kept & days.wanted[day[order.row]]]
-    more = [name for name in ("value",) if name in rows.columns]
     return Judged(
-        rows.select(*EVENT_COLUMNS, *more)[chosen],
+        rows.drop("rule", "event_key", strict=False)[chosen],
+        day[chosen],
         counts.reshape(n_days, n_files, 4),
         np.bincount(day[again], minlength=n_days),
     )

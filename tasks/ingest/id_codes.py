@@ -78,7 +78,12 @@ def user_codes(lake: Path, shard: int, id_type: IdType) -> IdCodes:
 
 def item_codes(lake: Path, id_type: IdType) -> IdCodes:
     """Return the codes of the lake's items."""
-    return IdCodes(codes_folder(lake) / "items.parquet", "item_id", id_type)
+    return IdCodes(item_codes_path(lake), "item_id", id_type)
+
+
+def item_codes_path(lake: Path) -> Path:
+    """Where the codes of the lake's items lie."""
+    return codes_folder(lake) / "items.parquet"
 
 
 def codes_folder(lake: Path) -> Path:

@@ -107,3 +107,22 @@ def test_an_event_id_tells_one_event_within_the_look_back_days(tmp_path):
     shutil.copytree(tmp_path / "interactions", again / "interactions")
     other, _ = run(again, DAYS[3], **WITH_IDS)
     assert history_bytes(other.step("history")) == history_bytes(tonight.step("history"))
+
+
+def test_a_lake_that_is_made_anew_reads_its_own_codes(tmp_path):
+    """In one process, at one place, with the same items under other codes."""
+    found = []
+    for order in (DAYS[:2], DAYS[1:2]):  # the first night of the second lake meets all at once
+        shutil.rmtree(tmp_path / "state", ignore_errors=True)
+        for number, day in enumerate(DAYS[:2]):
+            item = ["z", "a"][number]
+            write_day(tmp_path, [("ann", item, "view", at(1, day))], day=day)
+        if len(order) == 2:
+            (late,) = (tmp_path / "interactions" / f"date={DAYS[1]}").iterdir()
+            late.rename(tmp_path / "later.parquet")
+            run(tmp_path, DAYS[0])
+            (tmp_path / "later.parquet").rename(late)
+        tonight, _ = run(tmp_path, DAYS[1])
+        rows = read_history(tonight.step("history"))
+        found.append(rows.select("item_id", "last_seen").sort("item_id").rows())
+    assert found[0] == found[1] == [("a", at(1, DAYS[1])), ("z", at(1, DAYS[0]))]
