@@ -3,6 +3,7 @@
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num
 
+from models.event.event_log import marked_by_user
 from models.split.split_result import Split, check_events, counted_split, first_events
 
 _OTHERS = "events of other users after a target are in training"
@@ -32,13 +33,16 @@ def temporal_holdout(
     Returns:
         Two masks over the entries, disjoint.
     """
-    n_users = len(indptr) - 1
-    user = np.repeat(np.arange(n_users), np.diff(indptr))
-    before = weight_before_cut > 0
-    return _shown_and_asked(
-        user, (weight > 0) & ~before, before, first_seen,
-        n_users=n_users, fold_in_share=fold_in_share,
-    )  # fmt: skip
+    sizes, before = np.diff(indptr), weight_before_cut > 0
+    met = (weight > 0) & ~before
+    of_old = np.repeat(marked_by_user(indptr, before) > 0, sizes)
+    target = met & of_old
+    new = np.flatnonzero(met & ~of_old)
+    user = np.searchsorted(indptr, new, side="right") - 1
+    target[new] = _asked_of_new(user, first_seen[new], len(sizes), fold_in_share)
+    judged = np.repeat(marked_by_user(indptr, target) > 0, sizes)
+    before[new] = True
+    return before & judged & ~target, target
 
 
 def temporal_cut(
@@ -164,11 +168,16 @@ def _shown_and_asked(
     new = np.flatnonzero(met & ~is_old[user])  # all items of users without a history
     target, shown = met & is_old[user], before.copy()
     if fold_in_share is not None:
-        n_items = np.bincount(user[new], minlength=n_users)
-        target[new] = _last(user[new], time[new], share_of(n_items, 1.0 - fold_in_share))
+        target[new] = _asked_of_new(user[new], time[new], n_users, fold_in_share)
         shown[new] = ~target[new]
     judged = np.bincount(user[target], minlength=n_users) > 0
     return shown & judged[user], target
+
+
+def _asked_of_new(user: np.ndarray, time: np.ndarray, n_users: int, share: float) -> np.ndarray:
+    """Mark every user's last entries, those after the share that is shown."""
+    n_items = np.bincount(user, minlength=n_users)
+    return _last(user, time, share_of(n_items, 1.0 - share))
 
 
 def _last(user: np.ndarray, time: np.ndarray, n_asked: np.ndarray) -> np.ndarray:

@@ -29,7 +29,7 @@ from tasks.forgetting.forget_parquet import Sought, Staged, stage_without
 from tasks.forgetting.forget_part import counted_days, stage_met, tables_after
 from tasks.forgetting.forgotten import folder_of
 from tasks.history.history_part import parts_folder
-from tasks.history.matrix import MATRICES, MatrixShard, load_shard
+from tasks.history.matrix_shard import ASKED, asked_users, load_shard
 from tasks.ingest.id_codes import codes_folder
 from tasks.nights.replay_lake import replay_lake
 from tasks.steps import MANIFEST, content_digest, manifest_text, read_manifest
@@ -48,7 +48,8 @@ _REBUILT = ("staging", "checkpoints")  # unfinished work
 def drop_unfinished(lake: Path) -> None:
     """Remove what killed nights and replays left half-done: it may hold anybody, and is redone.
 
-    A training that was cut short begins anew, as its matrices will have fewer rows.
+    A training that was cut short begins anew, as its matrices will have fewer rows. So are matrices
+    removed that an earlier version wrote: no night reads them.
     """
     for state in (lake / "state", replay_lake(lake) / "state"):
         for name in _REBUILT:
@@ -57,6 +58,9 @@ def drop_unfinished(lake: Path) -> None:
         for step in ("history", "matrices", "train", "judge"):
             shutil.rmtree(night / step, ignore_errors=True)
     shutil.rmtree(parts_folder(replay_lake(lake)), ignore_errors=True)
+    for users in (lake / "state" / "nights").glob(f"run_date=*/matrices/shard-*/{_USERS}"):
+        if not (users.parent / ASKED).exists():
+            shutil.rmtree(users.parent)
 
 
 def clean_state(lake: Path, wanted: Sought) -> Counter[str]:
@@ -145,17 +149,9 @@ def _with_arrays(staged: Staged, wanted: Sought) -> Iterator[Staged]:
 
 def _stage_beside(place: Path, number: int, wanted: Sought) -> Iterator[Path]:
     matrices = load_shard(place.parent, number)
-    yield from _stage_arrays(place, matrices, ~wanted.people.mask(matrices.users).to_numpy())
-
-
-def _stage_arrays(place: Path, shard: MatrixShard, keep: np.ndarray) -> Iterator[Path]:
-    for name in MATRICES:
-        X = getattr(shard, name)
-        kept = X[np.flatnonzero(keep)]
-        arrays = {"indptr": kept.indptr, "indices": kept.indices, "data": kept.data}
-        arrays = {part: values.astype(getattr(X, part).dtype) for part, values in arrays.items()}
-        for part, values in (arrays | {"shape": np.asarray(kept.shape)}).items():
-            yield _stage_array(place / f"{name}.{part}.npy", values)
+    kept = matrices.of_users(~wanted.people.mask(matrices.users).to_numpy())
+    for name, values in kept.arrays().items():
+        yield _stage_array(place / name, values)
 
 
 def _stage_array(path: Path, values: np.ndarray) -> Path:
@@ -215,15 +211,16 @@ def table_rows(files: tuple[FileEntry, ...]) -> dict[str, object]:
 def _matrix_counts(
     folder: Path, moves: list[Staged], files: tuple[FileEntry, ...]
 ) -> dict[str, int]:
-    def rows_of(part: str) -> list[np.ndarray]:
-        names = [entry.path for entry in files if entry.path.endswith(f"/{part}.indptr.npy")]
-        return [np.diff(np.load(path, allow_pickle=False)) for path in _after(folder, moves, names)]
+    def arrays(name: str) -> list[np.ndarray]:
+        names = [entry.path for entry in files if entry.path.endswith(f"/{name}")]
+        return [np.load(path, allow_pickle=False) for path in _after(folder, moves, names)]
 
-    full, target = rows_of("full"), rows_of("target")
+    ends, asked = arrays("full.indptr.npy"), arrays(ASKED)
+    judged = (asked_users(*shard) for shard in zip(ends, asked, strict=True))
     return {
-        "n_users": sum(len(rows) for rows in full),
-        "n_interactions": int(sum(rows.sum() for rows in full)),
-        "n_heldout_users": int(sum((rows > 0).sum() for rows in target)),
+        "n_users": sum(len(each) - 1 for each in ends),
+        "n_interactions": sum(int(each[-1]) for each in ends),
+        "n_heldout_users": sum(int(each.sum()) for each in judged),
     }
 
 

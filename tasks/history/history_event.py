@@ -12,7 +12,7 @@ import polars as pl
 from data_contracts.errors import HoarfrostError
 from data_contracts.interactions import day_start
 from data_contracts.manifests import HistoryManifest, PartManifest, PartUse
-from models.event.event_log import Events, Ordered, in_order
+from models.event.event_log import Events
 from tasks.calendar import micros
 from tasks.history.history_part import parts_folder
 from tasks.history.judged_days import kinds_of
@@ -25,9 +25,9 @@ _TYPES = {"user": np.uint32, "item": np.uint32, "kind": np.uint8, "moment": np.i
 
 
 class CountedEvents(NamedTuple):
-    """The events of one user shard that count, in order of user, item and time."""
+    """The events of one user shard that count, in no order."""
 
-    order: Ordered  # users and items are places in the order of their ids
+    events: Events  # users and items are places in the order of their ids
     user_ids: pl.Series  # in order, also of users without an event
     value: np.ndarray | None  # (n,) float32, where events have one; nan for none
 
@@ -76,9 +76,7 @@ def counted_events(folder: Path, shard: int) -> CountedEvents:
     events = Events(
         users.order().take(rows["user"]), places.take(rows["item"]), rows["kind"], rows["moment"]
     )
-    order = in_order(events, len(users.ids))
-    value = rows["value"].take(order.row) if "value" in rows else None
-    return CountedEvents(order, users.ids.sort(), value)
+    return CountedEvents(events, users.ids.sort(), rows.get("value"))
 
 
 def _stamp(lake: Path) -> tuple[int, int]:
@@ -119,7 +117,7 @@ def _of_part(
     path = place / f"{shard_name(shard)}.parquet"
     if part is None or not path.is_file():
         raise HoarfrostError(f"{folder} must have its events in {place}: run that night again")
-    rows = pl.read_parquet(path, glob=False, hive_partitioning=False)
+    rows = pl.scan_parquet(path, glob=False, hive_partitioning=False).drop("file").collect()
     if set(use.days) != set(part.days):
         rows = rows.filter(_of_days(rows["timestamp"], use, manifest.time_zone))
     places = {name: number for number, name in enumerate(names)}

@@ -12,43 +12,51 @@ import polars as pl
 
 from data_contracts.history import history_schema
 from data_contracts.manifests import Weighing
-from models.event.event_log import Decay, Pairs, add_up, last_values
+from models.event.pair import Decay, Pairs, add_up
 from tasks.calendar import DAY_US
 from tasks.history.history_event import counted_events, history_items, history_manifest
 from tasks.ingest.user_shards import shards_of
 from tasks.tables.table_file import check_table
 
 MOMENT = pl.Datetime("us", "UTC")
+_WEIGHTS = ["weight", "weight_before_cut"]
 
 
 class HistoryShard(NamedTuple):
     """Users and what they did with which items."""
 
     users: pl.Series  # sorted ids
-    pairs: Pairs  # items are places in the history's items
+    pairs: Pairs  # items are places in the history's items, or labels of these
 
 
 def check_pairs(pairs: Pairs) -> None:
-    """Hold the numbers of a user shard against the contract of the history.
+    """Hold the weights of a user shard against the contract of the history.
 
     Raises:
         ContractViolationError: one breaks it.
     """
-    schema = history_schema("string", "string").remove_columns(["user_id", "item_id"])
-    check_table(schema, pl.DataFrame(_numbers(pairs, slice(None))))
+    weights = {name: getattr(pairs, name) for name in _WEIGHTS}
+    check_table(history_schema("string", "string").select_columns(_WEIGHTS), pl.DataFrame(weights))
 
 
-def open_shard(folder: Path, shard: int) -> HistoryShard:
-    """Return one user shard of a history, added up from its events as of the run date."""
-    events = counted_events(folder, shard)
-    order, everything = events.order, np.ones(len(events.order.row), bool)
-    pairs = add_up(order, everything, _decay(history_manifest(folder).weighing))
-    if events.value is not None:
-        pairs = pairs._replace(value=last_values(order, everything, events.value))
+def open_shard(folder: Path, shard: int, labels: np.ndarray | None = None) -> HistoryShard:
+    """Return one user shard of a history, added up from its events as of the run date.
+
+    Args:
+        folder: of the history.
+        shard: which.
+        labels: other numbers for its items, shape (n_items,): entries bear them, and are in
+            their order.
+    """
+    events, user_ids, value = counted_events(folder, shard)
+    if labels is not None:
+        events = events._replace(item=labels.take(events.item))
+    decay = _decay(history_manifest(folder).weighing)
+    pairs = add_up(events, len(user_ids), decay, value)
     sizes = np.diff(pairs.indptr)
     has = sizes > 0
     pairs = pairs._replace(indptr=np.concatenate(([0], np.cumsum(sizes[has]))))
-    return HistoryShard(events.user_ids.filter(pl.Series(has)), pairs)
+    return HistoryShard(user_ids.filter(pl.Series(has)), pairs)
 
 
 def _decay(weighing: Weighing) -> Decay:

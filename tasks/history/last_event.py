@@ -8,7 +8,6 @@ import polars as pl
 
 from data_contracts.history import last_events_schema
 from data_contracts.manifests import HistoryManifest, Manifest
-from models.event.event_log import users_of
 from tasks.history.history_event import (
     CountedEvents,
     counted_events,
@@ -62,16 +61,9 @@ def last_of(night: Night, events: CountedEvents, item_ids: pl.Series) -> pl.Data
         events: of a user shard.
         item_ids: sorted, of all items of the history.
     """
-    order, kinds = events.order, pl.Series(sorted(night.config.events), dtype=pl.String)
+    kinds = pl.Series(sorted(night.config.events), dtype=pl.String)
     last = (
-        pl.DataFrame(
-            {
-                "user": users_of(order),
-                "item": order.item,
-                "kind": order.kind,
-                "moment": order.moment,
-            }
-        )
+        pl.DataFrame(events.events._asdict())
         .group_by("user", "item", "kind")
         .agg(pl.col("moment").max())
         .sort("user", "item", "kind")

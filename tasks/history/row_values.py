@@ -16,13 +16,14 @@ from data_contracts.errors import ConfigError, HoarfrostError, TooLittleDataErro
 from data_contracts.interactions import day_start
 from data_contracts.manifests import MatrixManifest
 from data_contracts.model_config import Consumed
-from models.event.event_log import Pairs, relabelled
+from models.event.pair import Pairs
 from models.event.row_value import entry_places, order_in_rows, with_values
 from models.event.support import with_support
 from tasks.calendar import micros
 from tasks.history.history_event import history_items
 from tasks.history.history_shard import open_shard
-from tasks.history.matrix import MatrixShard, item_labels, load_shard
+from tasks.history.matrix import item_labels
+from tasks.history.matrix_shard import MatrixShard, load_shard
 from tasks.lake import Night
 from tasks.vocabulary.vocabulary import items_of
 
@@ -78,13 +79,13 @@ class RowValues:
         return sp.csr_array(sp.vstack(parts, format="csr"))
 
     def _pairs(self, shard: int, users: pl.Series, X: sp.csr_array) -> tuple[Pairs, np.ndarray]:
-        history = open_shard(self.night.step("history"), shard)
+        history = open_shard(self.night.step("history"), shard, self._labels)
         if not history.users.equals(users):
             raise HoarfrostError(
                 f"the history of {self.night.run_date} must have the users of its matrices: "
                 "run that night again"
             )
-        pairs = relabelled(history.pairs, self._labels)
+        pairs = history.pairs
         return pairs, entry_places(X, pairs.indptr, pairs.item)
 
     def _must_not_know(self, arrays: MatrixShard, name: Rows, X: sp.csr_array) -> np.ndarray:

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from data_contracts.surface import Hiding, SurfaceConfig
 from tasks.history.last_event import STEP, keep_last_events, last_events
-from tasks.history.matrix import load_shard
+from tasks.history.matrix_shard import load_shard
 from tasks.history.pair import csr_of_pairs
 from tasks.lake import Night
 from tasks.steps import content_digest

@@ -1,5 +1,6 @@
 """The held-out users of a night: what they are shown, and what they are asked."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -7,7 +8,7 @@ import scipy.sparse as sp
 
 from data_contracts.manifests import MatrixManifest
 from data_contracts.model_config import Consumed
-from tasks.history.matrix import load_shard
+from tasks.history.matrix_shard import MatrixShard, load_shard
 from tasks.history.row_values import RowValues
 from tasks.lake import Night
 
@@ -23,18 +24,11 @@ class HeldOut(NamedTuple):
 def held_out_users(night: Night, matrices: MatrixManifest) -> HeldOut:
     """Return everybody with a target, or as many drawn as evaluation.max_users allows."""
     fold_ins, targets, n_before = [], [], []
-    for shard in range(matrices.n_shards):
-        arrays = load_shard(night.step("matrices"), shard)
-        asked = np.flatnonzero(np.diff(arrays.target.indptr))
+    for arrays, asked in _judged(night, matrices):
         fold_ins.append(arrays.fold_in[asked])
         targets.append(arrays.target[asked])
         n_before.append(np.diff(arrays.train.indptr)[asked])
-    everybody = HeldOut(_stacked(fold_ins), _stacked(targets), np.concatenate(n_before))
-    drawn = _drawn(night, len(everybody.n_before))
-    if drawn is None:
-        return everybody
-    fold_in, target, before = everybody
-    return HeldOut(fold_in[drawn], target[drawn], before[drawn])
+    return HeldOut(_stacked(fold_ins), _stacked(targets), np.concatenate(n_before))
 
 
 def shown_to(
@@ -49,23 +43,29 @@ def shown_to(
     """
     if consumes == "weights":
         return held_out.fold_in
-    rows, parts = RowValues(night, matrices, consumes), []
+    rows = RowValues(night, matrices, consumes)
+    judged = enumerate(_judged(night, matrices))
+    return _stacked([rows.of(shard, "fold_in", arrays)[asked] for shard, (arrays, asked) in judged])
+
+
+def _judged(night: Night, matrices: MatrixManifest) -> Iterator[tuple[MatrixShard, np.ndarray]]:
+    """Yield every user shard with the rows of its users that are judged."""
+    drawn, first = _drawn(night, matrices.n_heldout_users), 0
     for shard in range(matrices.n_shards):
         arrays = load_shard(night.step("matrices"), shard)
-        asked = np.flatnonzero(np.diff(arrays.target.indptr))
-        parts.append(rows.of(shard, "fold_in", arrays)[asked])
-    shown = _stacked(parts)
-    drawn = _drawn(night, shown.shape[0])
-    return shown if drawn is None else shown[drawn]
+        asked = np.flatnonzero(arrays.is_judged)
+        yield arrays, asked[drawn[first : first + len(asked)]]
+        first += len(asked)
 
 
-def _drawn(night: Night, n_users: int) -> np.ndarray | None:
-    """Return the judged of so many users, sorted; None if all of them are."""
-    most = night.config.evaluation.max_users
-    if n_users <= most:
-        return None
-    rng = np.random.default_rng(night.config.seed)
-    return np.sort(rng.choice(n_users, most, replace=False))
+def _drawn(night: Night, n_users: int) -> np.ndarray:
+    """Tell which of so many users are judged, shape (n_users,) bool."""
+    most, chosen = night.config.evaluation.max_users, np.ones(n_users, bool)
+    if n_users > most:
+        rng = np.random.default_rng(night.config.seed)
+        chosen[:] = False
+        chosen[rng.choice(n_users, most, replace=False)] = True
+    return chosen
 
 
 def _stacked(parts: list[sp.csr_array]) -> sp.csr_array:

@@ -29,7 +29,7 @@ from models.metric.segment import (
 from models.popularity import Popularity
 from models.ranking.ranking import FactorModel, ScoreModel
 from tasks.catalogue import read_catalogue
-from tasks.history.matrix import load_shard
+from tasks.history.matrix_shard import load_shard
 from tasks.judging.contender import Contender
 from tasks.judging.held_out import HeldOut, shown_to
 from tasks.lake import Night

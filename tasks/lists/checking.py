@@ -16,7 +16,7 @@ from data_contracts.manifests import (
 )
 from data_contracts.top_n import SHORT_REASONS
 from models.ranking.list_contract import Lists, Terms, violations
-from tasks.history.matrix import load_shard
+from tasks.history.matrix_shard import load_shard
 from tasks.lake import Night
 from tasks.lists.rules import SurfaceRules, load_rules, rules_of_users
 from tasks.registry.registry import fetch_model

@@ -10,7 +10,8 @@ import polars as pl
 from data_contracts.drift import SurfaceDrift
 from data_contracts.manifests import SnapshotManifest
 from models.metric.list_overlap import Common, is_popular, overlap, rank_biased_overlap, unchanged
-from tasks.history.matrix import finished_matrices, load_shard
+from tasks.history.matrix import finished_matrices
+from tasks.history.matrix_shard import load_shard
 from tasks.lake import Night
 from tasks.vocabulary.vocabulary import items_of
 

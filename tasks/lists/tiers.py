@@ -14,7 +14,7 @@ from models.popularity import add_popularity, ranked_items
 from tasks.catalogue import read_catalogue
 from tasks.history.history_event import counted_events, history_items
 from tasks.history.history_shard import MOMENT, n_shards
-from tasks.history.matrix import load_shard
+from tasks.history.matrix_shard import load_shard
 from tasks.lake import Night
 
 logger = logging.getLogger(__name__)
@@ -150,7 +150,7 @@ def _first_events(night: Night) -> pl.DataFrame:
     items = history_items(folder)
     first = np.full(len(items), np.iinfo(np.int64).max)
     for shard in range(n_shards(folder)):
-        order = counted_events(folder, shard).order
-        np.minimum.at(first, order.item, order.moment)
+        events = counted_events(folder, shard).events
+        np.minimum.at(first, events.item, events.moment)
     moment = pl.Series("first_event", first).cast(MOMENT)
     return pl.DataFrame([items, moment.dt.convert_time_zone(zone).dt.date()])

@@ -19,7 +19,7 @@ from models.fitted_model import likens_items
 from tasks.catalogue import catalogue_fingerprint
 from tasks.config_digest import whole_config_digest
 from tasks.files import sync
-from tasks.history.matrix import load_shard
+from tasks.history.matrix_shard import load_shard
 from tasks.history.row_values import RowValues
 from tasks.judging import contender
 from tasks.judging.contender import Contender

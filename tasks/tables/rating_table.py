@@ -10,7 +10,7 @@ from data_contracts.manifests import MatrixManifest
 from data_contracts.rating_predictions import COLD_REASONS, rating_predictions_schema
 from models.event.row_value import with_values
 from models.rating.rating_model import RatingModel
-from tasks.history.matrix import load_shard
+from tasks.history.matrix_shard import load_shard
 from tasks.history.row_values import RowValues
 from tasks.id_type import id_type
 from tasks.judging.contender import Contender

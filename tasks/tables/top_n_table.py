@@ -8,7 +8,7 @@ import polars as pl
 from data_contracts.frozen import Frozen
 from data_contracts.short_lists import short_lists_schema
 from data_contracts.top_n import SHORT_REASONS, top_n_schema
-from tasks.history.matrix import MatrixShard
+from tasks.history.matrix_shard import MatrixShard
 from tasks.id_type import id_type
 from tasks.lists.ranker import Ranked, Ranker
 from tasks.lists.rules import UserRules

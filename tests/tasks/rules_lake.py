@@ -6,7 +6,8 @@ from pathlib import Path
 import polars as pl
 
 from tasks.history.history import build_history
-from tasks.history.matrix import build_matrices, finished_matrices, load_shard
+from tasks.history.matrix import build_matrices, finished_matrices
+from tasks.history.matrix_shard import load_shard
 from tasks.ingest.ingest import ingest
 from tasks.lake import Night
 from tasks.lists.rules import SurfaceRules, UserRules, load_rules, rules_of_users

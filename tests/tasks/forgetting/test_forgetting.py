@@ -16,7 +16,8 @@ from tasks.forgetting.forgotten import folder_of, read_list, unfinished
 from tasks.history.history import build_history
 from tasks.history.history_part import parts_folder
 from tasks.history.last_event import keep_last_events
-from tasks.history.matrix import build_matrices, load_shard
+from tasks.history.matrix import build_matrices
+from tasks.history.matrix_shard import load_shard
 from tasks.ingest.ingest import ingest
 from tasks.lock import lake_lock
 from tasks.registry.ledger import read_lines
@@ -118,6 +119,19 @@ def test_a_night_that_is_run_again_uses_what_is_there(tmp_path, fresh):
     assert again.quarantined["forgotten"] == 6
     assert build_matrices(made, build_history(made, again)).files == matrices.files
     assert naming(tmp_path, NAMES[:2]) == []
+
+
+def test_matrices_of_an_earlier_version_go(tmp_path, fresh):
+    """They are made again by a night that needs them, and hold nobody until then."""
+    made = fresh(tmp_path)[1]
+    shards = [made.step("matrices") / f"shard-00{number}" for number in range(3)]
+    for shard in shards:
+        (shard / "asked.npy").unlink()
+    forget_people(made.config, NAMES[:2], reason="asked")
+    assert not any(shard.exists() for shard in shards)
+    assert naming(tmp_path, NAMES[:2]) == []
+    matrices = build_matrices(made, build_history(made, ingest(made)))
+    assert (matrices.n_users, shards[0].exists()) == (7, True)
 
 
 def test_reports_lose_their_examples(tmp_path, fresh):

@@ -10,7 +10,8 @@ import pytest
 
 from tasks.history.history import build_history
 from tasks.history.history_shard import read_history as read_table
-from tasks.history.matrix import MATRICES, build_matrices, load_shard
+from tasks.history.matrix import build_matrices
+from tasks.history.matrix_shard import MATRICES, load_shard
 from tasks.ingest.ingest import ingest
 from tasks.lake import shard_name
 from tasks.vocabulary.vocabulary import read_vocabulary
@@ -152,7 +153,7 @@ def test_event_told_again_by_a_later_file_counts_once(lake):
 
 
 def test_matrices_hold_what_the_history_says(lake):
-    """Every entry, of every matrix, by user and item; arrays are memory-mapped and sorted."""
+    """Every entry, of every matrix, by user and item, sorted; what is read is memory-mapped."""
     tonight = night(lake, **SETTINGS)
     manifest = build_matrices(tonight, build_history(tonight, ingest(tonight)))
     items = read_vocabulary(lake)["item_id"].to_list()
@@ -161,9 +162,11 @@ def test_matrices_hold_what_the_history_says(lake):
     for shard in range(manifest.n_shards):
         arrays = load_shard(tonight.step("matrices"), shard)
         assert arrays.users.is_sorted()
+        X = arrays.full
+        read = (X.data, X.indices, X.indptr, arrays.changed, arrays.before, arrays.asked)
+        assert all(is_mapped(part) for part in read if part.size)
         for name in MATRICES:
             X = getattr(arrays, name)
-            assert all(is_mapped(part) for part in (X.data, X.indices, X.indptr) if part.size)
             assert X.has_sorted_indices
             for user, item in zip(*X.nonzero(), strict=True):
                 found[name][arrays.users[int(user)], items[item]] = X[user, item]

@@ -9,17 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_contracts.errors import HoarfrostError, TooLittleDataError
-from models.event.event_log import Pairs
+from models.event.pair import Pairs
 from models.split.split import temporal_holdout
 from tasks.history.history import build_history
 from tasks.history.history_shard import HistoryShard
-from tasks.history.matrix import (
-    MATRICES,
-    build_matrices,
-    finished_matrices,
-    load_shard,
-    write_shard,
-)
+from tasks.history.matrix import build_matrices, finished_matrices, write_shard
+from tasks.history.matrix_shard import MATRICES, load_shard, save_shard
 from tasks.history.row_values import all_rows, training_rows
 from tasks.ingest.ingest import ingest
 from tasks.lake import shard_name
@@ -28,8 +23,6 @@ from tests.tiny_lake import DAY, at, good_rows, night, write_day
 N_ITEMS = 6
 # places in the vocabulary are not in the order of the ids, as after several nights
 PLACE = {f"i{n}": place for place, n in enumerate((3, 0, 5, 1, 4, 2))}
-ITEMS = sorted(PLACE)
-LABELS = np.array([PLACE[item] for item in ITEMS], np.int32)
 ENTRY = st.tuples(
     st.sampled_from([0.0, 0.5, 2.0]), st.sampled_from([0, 0.25, 1]), st.integers(0, 9)
 )
@@ -44,9 +37,9 @@ def last(is_before):
 
 
 def history_of(entries):
-    """A history shard, sorted as histories are; moments are hours from the cut."""
+    """A history shard with the vocabulary's indices; moments are hours from the cut."""
     users = sorted({user for user, _ in entries})
-    pairs = sorted(entries.items())
+    pairs = sorted(entries.items(), key=lambda entry: (entry[0][0], PLACE[entry[0][1]]))
     sizes = [sum(user == each for (each, _), _ in pairs) for user in users]
     weight = np.array([weight for _, (weight, _, _) in pairs], np.float32)
     share = np.array([is_before for _, (_, is_before, _) in pairs], np.float32)
@@ -54,7 +47,7 @@ def history_of(entries):
         pl.Series("user_id", users, dtype=pl.String),
         Pairs(
             indptr=np.concatenate(([0], np.cumsum(sizes, dtype=np.int64))),
-            item=np.array([ITEMS.index(item) for (_, item), _ in pairs], np.uint32),
+            item=np.array([PLACE[item] for (_, item), _ in pairs], np.int32),
             weight=weight,
             weight_before_cut=weight * share,
             first_seen=np.array([hour for _, (_, _, hour) in pairs], np.int64),
@@ -68,7 +61,7 @@ def written(place, entries, share):
     """Write the matrices of a shard."""
     (place / shard_name(0)).mkdir()
     return write_shard(
-        place / shard_name(0), history_of(entries), LABELS, N_ITEMS, cut=0, fold_in_share=share
+        place / shard_name(0), history_of(entries), N_ITEMS, cut=0, fold_in_share=share
     )
 
 
@@ -124,6 +117,24 @@ def test_arrays_are_canonical(tmp_path_factory, entries):
         assert X.data.dtype == np.float32
         assert X.indices.dtype == X.indptr.dtype
         assert X.shape == (len(shard.users), N_ITEMS)
+
+
+@settings(max_examples=25)
+@given(HISTORIES, st.sets(st.sampled_from("abcd")))
+def test_some_users_have_the_rows_they_had(tmp_path_factory, entries, gone):
+    """In all matrices, and once these are written and opened again."""
+    place = tmp_path_factory.mktemp("shards")
+    written(place, entries, 0.5)
+    shard = load_shard(place, 0)
+    kept = ~shard.users.is_in(gone).to_numpy()
+    (place / shard_name(1)).mkdir()
+    save_shard(place / shard_name(1), shard.of_users(kept))
+    again = load_shard(place, 1)
+    assert again.users.to_list() == shard.users.filter(pl.Series(kept)).to_list()
+    for name in MATRICES:
+        before, after = getattr(shard, name).toarray(), getattr(again, name).toarray()
+        np.testing.assert_array_equal(after, before[kept], err_msg=name)
+        assert getattr(again, name).indices.dtype == getattr(shard, name).indices.dtype
 
 
 def test_arrays_cannot_be_written_to(tmp_path):

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from tasks.forgetting.forgetting import forget_people
 from tasks.history.history import build_history
-from tasks.history.matrix import build_matrices, finished_matrices, load_shard
+from tasks.history.matrix import build_matrices, finished_matrices
+from tasks.history.matrix_shard import load_shard
 from tasks.history.row_values import RowValues
 from tasks.ingest.ingest import ingest
 from tasks.vocabulary.vocabulary import read_vocabulary

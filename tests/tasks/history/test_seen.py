@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.history.last_event import STEP
-from tasks.history.matrix import load_shard
+from tasks.history.matrix_shard import load_shard
 from tasks.history.pair import csr_of_pairs, united
 from tasks.history.seen import hiding, seen_fingerprint, seen_items
 from tests.tasks.rules_lake import all_rules, make_history, rules_night

@@ -9,7 +9,8 @@ import pytest
 from data_contracts.errors import ConfigError, ContractViolationError
 from tasks.history.history import build_history
 from tasks.history.history_shard import read_history
-from tasks.history.matrix import build_matrices, load_shard
+from tasks.history.matrix import build_matrices
+from tasks.history.matrix_shard import load_shard
 from tasks.history.row_values import RowValues
 from tasks.ingest.ingest import ingest
 from tasks.vocabulary.vocabulary import read_vocabulary

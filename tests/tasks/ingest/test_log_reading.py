@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from data_contracts.errors import ContractViolationError
 from tasks.history.history import build_history
 from tasks.history.history_shard import read_history
-from tasks.history.matrix import build_matrices, load_shard
+from tasks.history.matrix import build_matrices
+from tasks.history.matrix_shard import load_shard
 from tasks.ingest.ingest import ingest
 from tests.tiny_lake import DAY, SCHEMA, at, good_rows, night, quarantined, write_day
 

@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from tasks.history.history import build_history
-from tasks.history.matrix import build_matrices, load_shard
+from tasks.history.matrix import build_matrices
+from tasks.history.matrix_shard import load_shard
 from tasks.ingest.ingest import ingest
 from tasks.lists.tiers import MIN_SEGMENT_USERS, load_tiers
 from tests.tiny_lake import DAY, at, night, write_day

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from data_contracts.short_lists import short_lists_schema
 from data_contracts.top_n import top_n_schema
-from tasks.history.matrix import MatrixShard
+from tasks.history.matrix_shard import MatrixShard
 from tasks.lists.ranker import Ranked
 from tasks.lists.rules import UserRules
 from tasks.snapshot.stamp import Stamp
@@ -32,10 +32,12 @@ USERS = pl.Series("user_id", ["ann", "bob", "cid", "dan"])
 def written(folder, rows=HISTORY, users=USERS, item_ids=ITEMS, **settings):
     """Write a shard; return the counts and both tables."""
     X = sp.csr_array(np.array(rows, dtype=np.float32).reshape(len(users), len(ITEMS)))
+    nothing = np.zeros(0, np.int32)
     ranker = ranker_of(A, np.array([3, 2, 1]), [3.0, 2.0, 1.0, 1.0], item_ids=item_ids, **settings)
     note = write_lists(
         folder / "top_n.parquet", folder / "short.parquet",
-        shard=MatrixShard(users, X, X, X, X), ranker=ranker, stamp=STAMP,
+        shard=MatrixShard(users, X, nothing, np.zeros(0, np.float32), nothing),
+        ranker=ranker, stamp=STAMP,
         users=UserRules(np.zeros(len(users), np.int32), X, None),
     )  # fmt: skip
     return note, *(pl.read_parquet(folder / f"{name}.parquet") for name in ("top_n", "short"))
