@@ -56,7 +56,7 @@ def add_up(
     room: list[np.ndarray] = [np.empty(len(keys), kind) for kind in _ROOM]
     sum_pairs(
         ends, keys, events.moment, events.kind, decay.shares, decay.end,
-        decay.half_life or 0.0, decay.cut, _UNIT, decay.cap, indptr, *room,
+        decay.half_life or 0.0, decay.cut, decay.cap, _UNIT, indptr, *room,
     )  # fmt: skip
     item, weight, before, first, last, n_events = (each[: indptr[-1]] for each in room)
     if decay.user_cap is not None:

@@ -10,7 +10,7 @@ _ROW = 0xFFFFFFFF  # the part of a key that is the number of a row
 @compiled
 def sum_pairs(
     ends: np.ndarray, keys: np.ndarray, moment: np.ndarray, kind: np.ndarray,
-    shares: np.ndarray, end: int, half_life: float, cut: int, unit: float, cap: float,
+    shares: np.ndarray, end: int, half_life: float, cut: int, cap: float, unit: float,
     indptr: np.ndarray, item: np.ndarray, weight: np.ndarray, before: np.ndarray,
     first: np.ndarray, last: np.ndarray, n_events: np.ndarray,
 ) -> None:  # fmt: skip
@@ -25,8 +25,8 @@ def sum_pairs(
         end: moment from which age counts.
         half_life: age at which an event counts half, 0 for never.
         cut: what lies before it counts in ``before`` as well.
-        unit: into how many parts the cap is split.
         cap: largest weight.
+        unit: into how many parts the cap is split, a power of two.
         indptr: shape (n_users + 1,); receives where each user's entries begin and end.
         item: receives the item of every entry; as this and the following have room for an entry
             a row, what comes after the last entry is left as it is.
@@ -36,7 +36,7 @@ def sum_pairs(
         last: receives the number of its last row by moment and kind, of equal ones the last given.
         n_events: receives its number of rows.
     """
-    entry, place = 0, 0
+    entry, place, part_of_cap = 0, 0, 1.0 / unit  # of a power of two without a remainder
     indptr[0] = 0
     for user in range(len(ends) - 1):
         while place < ends[user + 1]:
@@ -60,8 +60,8 @@ def sum_pairs(
                 place += 1
             item[entry], n_events[entry] = met, place - begin
             first[entry], last[entry] = oldest, newest
-            weight[entry] = min(total / unit, 1.0) * cap
-            before[entry] = min(early / unit, 1.0) * cap
+            weight[entry] = min(total * part_of_cap, 1.0) * cap
+            before[entry] = min(early * part_of_cap, 1.0) * cap
             entry += 1
         indptr[user + 1] = entry
 

@@ -21,7 +21,7 @@ from tasks.lake import lake_of, shard_name
 from tasks.steps import is_whole, read_manifest
 
 ITEMS = "items.parquet"
-_TYPES = {"user": np.uint32, "item": np.uint32, "kind": np.uint8, "moment": np.int64}
+_TYPES = {"user": pl.UInt32, "item": pl.UInt32, "kind": pl.UInt8, "moment": pl.Int64}
 
 
 class CountedEvents(NamedTuple):
@@ -104,14 +104,13 @@ def _rows(folder: Path, manifest: HistoryManifest, shard: int) -> dict[str, np.n
     """Return user, item (codes), kind, moment and, where there is one, value."""
     names = sorted(manifest.weighing.events)
     parts = [_of_part(folder, manifest, use, names, shard) for use in manifest.parts]
-    if not parts:
-        return {name: np.zeros(0, kind) for name, kind in _TYPES.items()}
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    rows = pl.concat(parts) if parts else pl.DataFrame(schema=_TYPES)
+    return {name: rows[name].to_numpy() for name in rows.columns}
 
 
 def _of_part(
     folder: Path, manifest: HistoryManifest, use: PartUse, names: Sequence[str], shard: int
-) -> dict[str, np.ndarray]:
+) -> pl.DataFrame:
     place = parts_folder(lake_of(folder)) / use.name
     part = read_manifest(place, PartManifest)
     path = place / f"{shard_name(shard)}.parquet"
@@ -121,14 +120,12 @@ def _of_part(
     if set(use.days) != set(part.days):
         rows = rows.filter(_of_days(rows["timestamp"], use, manifest.time_zone))
     places = {name: number for number, name in enumerate(names)}
-    kinds = np.array([places.get(name, 0) for name in kinds_of(rows["event_type"])], np.uint8)
-    found = {
-        "user": rows["user"].to_numpy(),
-        "item": rows["item"].to_numpy(),
-        "kind": kinds.take(rows["event_type"].to_physical().to_numpy()),
-        "moment": rows["timestamp"].to_physical().to_numpy(),
-    }
-    return found | ({"value": rows["value"].to_numpy()} if "value" in rows.columns else {})
+    kinds = pl.Series(
+        [places.get(name, 0) for name in kinds_of(rows["event_type"])], dtype=pl.UInt8
+    )
+    kind = kinds.gather(rows["event_type"].to_physical()).alias("kind")
+    moment = rows["timestamp"].to_physical().alias("moment")
+    return rows.select("user", "item", kind, moment, *({"value"} & set(rows.columns)))
 
 
 def _of_days(timestamp: pl.Series, use: PartUse, time_zone: str) -> pl.Series:
