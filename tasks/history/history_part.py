@@ -30,9 +30,9 @@ from tasks.history.judged_days import (
     reach,
     replaced_files,
 )
-from tasks.history.shard_threads import for_every_shard
 from tasks.ingest.id_codes import item_codes
 from tasks.lake import Night, shard_name
+from tasks.shard_threads import for_every_shard
 from tasks.steps import code_version, commit, content_digest, entries, is_whole, read_manifest
 
 logger = logging.getLogger(__name__)

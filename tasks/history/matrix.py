@@ -19,8 +19,8 @@ from tasks.calendar import micros
 from tasks.history.history_event import history_items
 from tasks.history.history_shard import HistoryShard, check_pairs, open_shard
 from tasks.history.matrix_shard import MatrixShard, save_shard
-from tasks.history.shard_threads import for_every_shard
 from tasks.lake import Night, shard_name
+from tasks.shard_threads import for_every_shard
 from tasks.steps import entries, read_manifest, run_step
 from tasks.vocabulary.id_digest import id_digest
 from tasks.vocabulary.retirement import retire_items

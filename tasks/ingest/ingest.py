@@ -25,11 +25,11 @@ from tasks.forgetting.forgotten import refuse_half_forgotten
 from tasks.ingest.id_codes import IdCodes, item_codes, user_codes
 from tasks.ingest.log_reading import ReadLog, read_log
 from tasks.ingest.shard_count import shard_count
-from tasks.ingest.user_rules import Judged, judge_shard
+from tasks.ingest.user_rules import Coded, Judged, code_shard, judge_shard
 from tasks.lake import Night, quarantine_folder, shard_name
 from tasks.plain_error import told
-from tasks.progress import track
 from tasks.quarantine.quarantine import write_quarantine
+from tasks.shard_threads import in_two_steps
 from tasks.source.log_files import LAYOUT, LogListing, earlier_ingests, list_log
 from tasks.source.log_reader import FAILURES
 from tasks.steps import entries, run_step
@@ -181,21 +181,20 @@ def _judge_shards(
     shards: Sequence[int],
 ) -> tuple[list[Judged], tuple[IdCodes, ...]]:
     taken = [number for number, file in enumerate(files) if file.path in read.rows]
-    judge = functools.partial(
-        judge_shard,
-        night,
-        raw=raw,
-        target=staging,
-        files=files,
-        taken=taken,
-        id_types=read.id_types,
-    )
     items = item_codes(night.lake, read.id_types[1])
     users = [user_codes(night.lake, shard, read.id_types[0]) for shard in shards]
-    judged = [
-        judge(shard, users=users[shard], items=items)
-        for shard in track(shards, "looking for duplicates and bots")
-    ]
+
+    def code(shard: int) -> tuple[Coded, Path]:  # one after the other: shards share the items
+        path, own = raw / f"{shard_name(shard)}.arrow", users[shard]
+        coded = code_shard(
+            night, path, taken=taken, id_types=read.id_types, users=own, items=items
+        )  # fmt: skip
+        return coded, staging / f"{shard_name(shard)}.parquet"
+
+    def judge(coded: tuple[Coded, Path]) -> Judged:
+        return judge_shard(night, *coded, files=files, taken=taken)
+
+    judged = in_two_steps(code, judge, len(shards), "looking for duplicates and bots")
     return judged, (items, *users)
 
 

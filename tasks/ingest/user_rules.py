@@ -14,7 +14,7 @@ from tasks.calendar import DAY_US
 from tasks.ingest.bots import of_bots
 from tasks.ingest.id_codes import IdCodes
 from tasks.ingest.log_reading import IdTypes
-from tasks.lake import Night, shard_name
+from tasks.lake import Night
 from tasks.source.log_reader import ID_DTYPES
 from tasks.tables.table_file import check_table
 
@@ -27,66 +27,87 @@ class Judged(NamedTuple):
     stored: pl.DataFrame  # file, day (of the event), n (rows that were written)
 
 
-def judge_shard(
+class Coded(NamedTuple):
+    """The rows of one shard with codes in place of ids."""
+
+    rows: pl.DataFrame  # file, row_number, timestamp, maybe more
+    user: np.ndarray  # (n_rows,) codes
+    events: Events  # users are places in the order of their ids, items are codes
+    n_users: int  # that have a code
+
+
+def code_shard(
     night: Night,
-    shard: int,
-    raw: Path,
-    target: Path,
+    path: Path,
     *,
-    files: Sequence[LogFile],
     taken: Sequence[int],
     id_types: IdTypes,
     users: IdCodes,
     items: IdCodes,
-) -> Judged:
-    """Write the rows of one user shard to target; return what was refused and counted.
-
-    They are written in order of user, item and time, with codes in place of ids. Repeats and
-    bots are written too: the night that reads a file anew, or late, judges them again among
-    the rows that are there then.
+) -> Coded:
+    """Return the rows of one user shard; ids that were never met get codes.
 
     Args:
-        night: configuration and run date.
-        shard: which user shard.
-        raw: folder of the first pass.
-        target: folder of accepted rows.
-        files: of the night, in the order of the first pass.
+        night: configuration.
+        path: what the first pass wrote of the shard.
         taken: places of the files whose days were taken.
         id_types: of users and items.
         users: codes of the shard's users; new ones are added.
         items: codes of the lake's items; new ones are added.
     """
-    rows = _read(raw / f"{shard_name(shard)}.arrow", taken, id_types, more_columns(night))
+    more = more_columns(night)
+    rows = _read(path, taken, id_types, more)
     if "value" in rows.columns:  # of equal events the one with the largest counts
         rows = rows.sort("value", descending=True, maintain_order=True)
     check_table(interactions_schema(*id_types, night.config.events), rows.select(EVENT))
-    names = sorted(night.config.events)
-    kinds = pl.Series("event_type", names, dtype=pl.Enum(names))
-    user = users.codes(rows["user_id"])
+    user, kinds = users.codes(rows["user_id"]), _kinds(night)
     events = Events(
         user=users.order()[user],
         item=items.codes(rows["item_id"]),
         kind=rows["event_type"].cast(kinds.dtype).to_physical().to_numpy(),
         moment=rows["timestamp"].to_physical().to_numpy(),
     )
-    order = in_order(events, len(users.ids))
-    more = list(more_columns(night))
-    ordered = rows.select("file", "row_number", "timestamp", *more)[order.row]
+    rows = rows.select("file", "row_number", "timestamp", *more)
+    return Coded(rows, user, events, len(users.ids))
+
+
+def judge_shard(
+    night: Night, coded: Coded, path: Path, *, files: Sequence[LogFile], taken: Sequence[int]
+) -> Judged:
+    """Write the rows of one user shard; return what was refused and counted.
+
+    They are written in order of user, item and time. Repeats and bots are written too: the
+    night that reads a file anew, or late, judges them again among the rows that are there then.
+
+    Args:
+        night: configuration and run date.
+        coded: the rows.
+        path: receives them.
+        files: of the night, in the order of the first pass.
+        taken: places of the files whose days were taken.
+    """
+    order = in_order(coded.events, coded.n_users)
+    ordered = coded.rows[order.row]
     rule = _broken(order, ordered, night)
     ordered = ordered.with_columns(rule)
     ordered.select(
-        pl.Series("user", user[order.row]),
+        pl.Series("user", coded.user[order.row]),
         pl.Series("item", order.item),
-        kinds.gather(order.kind),
+        _kinds(night).gather(order.kind),
         "timestamp",
         "rule",
-        *more,
+        *more_columns(night),
         file=_places(ordered["file"], taken),
-    ).write_parquet(target / f"{shard_name(shard)}.parquet", compression="lz4")
+    ).write_parquet(path, compression="lz4")
     refused = ordered.filter(pl.col("rule").is_not_null())
     faults = refused.select("file", "row_number", pl.col("rule").cast(pl.String))
     good = ordered.filter(pl.col("rule").is_null())
     return Judged(faults, _count(good, files, night), _by_day(ordered, night))
+
+
+def _kinds(night: Night) -> pl.Series:
+    names = sorted(night.config.events)
+    return pl.Series("event_type", names, dtype=pl.Enum(names))
 
 
 def more_columns(night: Night) -> dict[str, pl.DataType]:
