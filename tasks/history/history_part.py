@@ -2,11 +2,13 @@
 
 A part lies in state/history under a name that says what went into it. It is written once, by the
 first night that needs one of its days as it is then, and read by every night after it until
-something of these days changes. No night judges a day again that nothing has come for.
+something of these days changes. No night judges a day again that nothing has come for, but to make
+one part of many small ones.
 """
 
 import functools
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -37,6 +39,7 @@ from tasks.steps import code_version, commit, content_digest, entries, is_whole,
 
 logger = logging.getLogger(__name__)
 MET = "met.npy"  # (n_days, n_bytes) uint8: bit c of a day's row says that item code c was met
+_MANY = 16  # as many parts of fewer days become one
 
 
 class Part(NamedTuple):
@@ -99,12 +102,13 @@ def parts_of(
         if (manifest := read_manifest(folder, PartManifest)) and is_whole(folder, manifest)
     }
     found: dict[date, str] = {}
-    for name, manifest in known.items():
-        for day, judged in manifest.days.items():
+    for name in sorted(known, key=lambda name: -len(known[name].days)):  # few files for all days
+        for day, judged in known[name].days.items():
             if keys.get(day) == judged.key:
                 found.setdefault(day, name)
     missing = {day: key for day, key in keys.items() if day not in found}
     if missing:
+        missing |= {day: keys[day] for day in _days_of_small_parts(found)}
         name, manifest = _write(night, past, missing)
         known[name] = manifest
         found |= dict.fromkeys(missing, name)
@@ -112,6 +116,17 @@ def parts_of(
         Part(name, known[name], tuple(day for day in sorted(found) if found[day] == name))
         for name in sorted(set(found.values()))
     )
+
+
+def _days_of_small_parts(found: Mapping[date, str]) -> list[date]:
+    """Return the days of parts that are read for few days, once there are many such parts.
+
+    They are judged once more, into one part, so that the number of files that a night reads does
+    not grow with the number of nights.
+    """
+    n_days = Counter(found.values())
+    small = {name for name, n in n_days.items() if n < _MANY}
+    return [day for day, name in found.items() if name in small] if len(small) >= _MANY else []
 
 
 def _write(

@@ -57,11 +57,12 @@ def days_to_judge(night: Night, past: Sequence[IngestManifest], days: Sequence[d
         past: ingests of the nights inside the window, oldest first.
         days: some.
     """
-    first, last = min(days) - timedelta(days=reach(night)), max(days)
-    n_days = (last - first).days + 1
+    first = min(days) - timedelta(days=reach(night))
+    n_days = (max(days) - first).days + 1
     every = [first + timedelta(days=k) for k in range(n_days + 1)]
     zone, known = night.config.interactions.time_zone, set(days)
-    nights = [each for each in past if _holds(each, first, last)]
+    near = {day - timedelta(days=ago) for day in days for ago in range(reach(night) + 1)}
+    nights = [each for each in past if any(not near.isdisjoint(f.days) for f in each.log_files)]
     gone = replaced_files(past)
     return Days(
         first=first,
@@ -186,7 +187,3 @@ def kinds_of(event_type: pl.Series) -> list[str]:
     """Return the event types that a column may hold."""
     names: list[str] = event_type.dtype.categories.to_list()  # type: ignore[attr-defined]
     return names
-
-
-def _holds(manifest: IngestManifest, first: date, last: date) -> bool:
-    return any(first <= day <= last for file in manifest.log_files for day in file.days)

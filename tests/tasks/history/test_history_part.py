@@ -66,6 +66,27 @@ def test_of_a_part_only_the_days_that_still_stand_are_read(tmp_path):
     assert sum(file.replaced for file in history.log_files) == 6
 
 
+def test_many_small_parts_become_one(tmp_path):
+    """Their number ends, however many nights; nights that are run again read what they read."""
+    days = [DAY + timedelta(days=k) for k in range(35)]
+    numbers = []
+    for k, day in enumerate(days):
+        write_day(tmp_path, [("ann", f"i{k}", "view", at(1, day))], day=day)
+        tonight, history = run(tmp_path, day)
+        numbers.append(len(history.parts))
+    assert numbers == [*range(1, 17), 1, *range(2, 18), 2, 3]
+    assert days_by_part(history)[0] == tuple(days[:17])
+    before = history_bytes(tonight.step("history"))
+    again, history = run(tmp_path, days[20])
+    assert read_history(again.step("history")).height == 21
+    other, _ = run(tmp_path, days[-1])
+    assert history_bytes(other.step("history")) == before
+    at_once = tmp_path / "at-once"
+    shutil.copytree(tmp_path / "interactions", at_once / "interactions")
+    other, _ = run(at_once, days[-1])
+    assert history_bytes(other.step("history")) == before
+
+
 def test_a_part_that_is_lost_is_written_again(tmp_path):
     """Nothing else is needed than what the nights have read."""
     for day in DAYS[:2]:
