@@ -12,13 +12,14 @@ _THREADS = 2  # each takes the memory of a shard
 
 
 def in_two_steps(
-    first: Callable[[int], S], then: Callable[[S], T], n_shards: int, description: str
+    first: Callable[[int], S], then: Callable[[int, S], T], n_shards: int, description: str
 ) -> list[T]:
     """Return what the second step makes of the first one's results, for every shard in order.
 
     Args:
         first: called with the number of a shard, one after the other.
-        then: called in a thread, while the first step is at the next shard.
+        then: called with the number and what the first step returned, in a thread, while the
+            first step is at the next shard.
         n_shards: number of shards.
         description: of the work, in words.
     """
@@ -29,7 +30,7 @@ def in_two_steps(
             begun = first(shard)
             if running is not None:
                 done.append(running.result())
-            running = thread.submit(then, begun)
+            running = thread.submit(then, shard, begun)
         if running is not None:
             done.append(running.result())
     return done

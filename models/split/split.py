@@ -41,7 +41,7 @@ def temporal_holdout(
     user = np.searchsorted(indptr, new, side="right") - 1
     target[new] = _asked_of_new(user, first_seen[new], len(sizes), fold_in_share)
     judged = np.repeat(marked_by_user(indptr, target) > 0, sizes)
-    before[new] = True
+    before[new] = True  # of new users all that is not asked is shown
     return before & judged & ~target, target
 
 

@@ -48,8 +48,8 @@ _REBUILT = ("staging", "checkpoints")  # unfinished work
 def drop_unfinished(lake: Path) -> None:
     """Remove what killed nights and replays left half-done: it may hold anybody, and is redone.
 
-    A training that was cut short begins anew, as its matrices will have fewer rows. So are matrices
-    removed that an earlier version wrote: no night reads them.
+    A training that was cut short begins anew, as its matrices will have fewer rows. Matrices that
+    an earlier version wrote go too: no night reads them.
     """
     for state in (lake / "state", replay_lake(lake) / "state"):
         for name in _REBUILT:

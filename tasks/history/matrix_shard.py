@@ -15,7 +15,6 @@ import scipy.sparse as sp
 from models.event.pair import csr_of
 from tasks.lake import shard_name
 
-MATRICES = ("full", "train", "fold_in", "target")
 ASKED = "asked.npy"
 _PARTS = ("indptr", "indices", "data")
 _TOLD = ("changed", "before", "asked")

@@ -184,15 +184,15 @@ def _judge_shards(
     items = item_codes(night.lake, read.id_types[1])
     users = [user_codes(night.lake, shard, read.id_types[0]) for shard in shards]
 
-    def code(shard: int) -> tuple[Coded, Path]:  # one after the other: shards share the items
-        path, own = raw / f"{shard_name(shard)}.arrow", users[shard]
-        coded = code_shard(
-            night, path, taken=taken, id_types=read.id_types, users=own, items=items
+    def code(shard: int) -> Coded:  # one after the other: shards share the items
+        path, types = raw / f"{shard_name(shard)}.arrow", read.id_types
+        return code_shard(
+            night, path, taken=taken, id_types=types, users=users[shard], items=items
         )  # fmt: skip
-        return coded, staging / f"{shard_name(shard)}.parquet"
 
-    def judge(coded: tuple[Coded, Path]) -> Judged:
-        return judge_shard(night, *coded, files=files, taken=taken)
+    def judge(shard: int, coded: Coded) -> Judged:
+        path = staging / f"{shard_name(shard)}.parquet"
+        return judge_shard(night, coded, path, files=files, taken=taken)
 
     judged = in_two_steps(code, judge, len(shards), "looking for duplicates and bots")
     return judged, (items, *users)

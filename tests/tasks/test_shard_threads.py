@@ -11,7 +11,10 @@ from tasks.shard_threads import for_every_shard, in_two_steps
 def test_results_come_in_order_of_shards(n_shards):
     """Whichever thread made them."""
     expected = [10 * shard + 1 for shard in range(n_shards)]
-    assert in_two_steps(lambda shard: 10 * shard, lambda x: x + 1, n_shards, "at it") == expected
+    assert (
+        in_two_steps(lambda shard: 9 * shard, lambda shard, x: x + shard + 1, n_shards, "at it")
+        == expected
+    )
     assert for_every_shard(lambda shard: 10 * shard + 1, n_shards, "at it") == expected
 
 
@@ -27,7 +30,7 @@ def test_the_first_step_is_one_shard_ahead():
             begun_next.set()
         return shard
 
-    def then(shard):
+    def then(shard, _):
         if shard == 0:
             assert begun_next.wait(10.0)  # until the first step is at the next shard
         ended.append(shard)
@@ -46,8 +49,8 @@ def test_an_error_of_either_step_is_the_callers(bad):
             raise ValueError(f"shard {shard}")
         return shard
 
-    for steps in ((fails, int), (int, fails)):
+    for first, then in ((fails, lambda shard, _: shard), (int, lambda shard, _: fails(shard))):
         with pytest.raises(ValueError, match=f"shard {bad}"):
-            in_two_steps(*steps, 4, "at it")
+            in_two_steps(first, then, 4, "at it")
     with pytest.raises(ValueError, match=f"shard {bad}"):
         for_every_shard(fails, 4, "at it")

@@ -14,12 +14,13 @@ from models.split.split import temporal_holdout
 from tasks.history.history import build_history
 from tasks.history.history_shard import HistoryShard
 from tasks.history.matrix import build_matrices, finished_matrices, write_shard
-from tasks.history.matrix_shard import MATRICES, load_shard, save_shard
+from tasks.history.matrix_shard import load_shard, save_shard
 from tasks.history.row_values import all_rows, training_rows
 from tasks.ingest.ingest import ingest
 from tasks.lake import shard_name
 from tests.tiny_lake import DAY, at, good_rows, night, write_day
 
+MATRICES = ("full", "train", "fold_in", "target")
 N_ITEMS = 6
 # places in the vocabulary are not in the order of the ids, as after several nights
 PLACE = {f"i{n}": place for place, n in enumerate((3, 0, 5, 1, 4, 2))}
