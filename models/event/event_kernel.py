@@ -5,7 +5,7 @@ import numpy as np
 from models.ranking.selection import compiled
 
 _FEW = 64  # rows that are sorted by insertion: most users, and fast where parts come in order
-_ROW = 0xFFFFFFFF  # the part of a key that is the number of a row
+ROW = 0xFFFFFFFF  # the part of a key that is the number of a row
 
 
 @compiled
@@ -61,7 +61,7 @@ def order_times(
                 _sort_by_time(keys[first:end], moment, kind)
             first = end
     for place in range(len(keys)):
-        row = keys[place] & _ROW
+        row = keys[place] & ROW
         rows[place], items[place] = row, keys[place] >> 32
         moments[place], kinds[place] = moment[row], kind[row]
 
@@ -71,7 +71,7 @@ def _sort_by_time(keys: np.ndarray, moment: np.ndarray, kind: np.ndarray) -> Non
     """Sort the keys of one user and item by moment and kind; equal ones stay as they are."""
     when = np.empty(len(keys), np.int64)
     for place in range(len(keys)):
-        row = keys[place] & _ROW
+        row = keys[place] & ROW
         when[place] = np.int64(moment[row]) << 8 | kind[row]
     if len(keys) > _FEW:
         keys[:] = keys[np.argsort(when, kind="mergesort")]

@@ -2,9 +2,8 @@
 
 import numpy as np
 
+from models.event.event_kernel import ROW
 from models.ranking.selection import compiled
-
-_ROW = 0xFFFFFFFF  # the part of a key that is the number of a row
 
 
 @compiled
@@ -41,10 +40,10 @@ def sum_pairs(
     for user in range(len(ends) - 1):
         while place < ends[user + 1]:
             met, begin = keys[place] >> 32, place
-            newest = keys[place] & _ROW
+            newest = keys[place] & ROW
             oldest, total, early = moment[newest], 0, 0
             while place < ends[user + 1] and keys[place] >> 32 == met:
-                row = keys[place] & _ROW
+                row = keys[place] & ROW
                 oldest = min(oldest, moment[row])
                 if (moment[row], kind[row]) >= (moment[newest], kind[newest]):
                     newest = row

@@ -55,6 +55,12 @@ class MatrixShard:
         return asked_users(self.full.indptr, self.asked)
 
     @functools.cached_property
+    def n_before(self) -> np.ndarray:
+        """Items of every user in train, shape (n_users,)."""
+        new = _users_of(self.full.indptr, self.changed[self.before == 0])
+        return np.diff(self.full.indptr) - np.bincount(new, minlength=self.full.shape[0])
+
+    @functools.cached_property
     def _before(self) -> np.ndarray:
         weight = np.array(self.full.data)
         weight[self.changed] = self.before
@@ -105,8 +111,13 @@ def asked_users(indptr: np.ndarray, asked: np.ndarray) -> np.ndarray:
         asked: places of entries.
     """
     found = np.zeros(len(indptr) - 1, bool)
-    found[np.searchsorted(indptr, asked, side="right") - 1] = True
+    found[_users_of(indptr, asked)] = True
     return found
+
+
+def _users_of(indptr: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Return the user of each of these entries."""
+    return np.searchsorted(indptr, places, side="right") - 1
 
 
 def save_shard(place: Path, shard: MatrixShard) -> None:

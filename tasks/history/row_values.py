@@ -90,7 +90,7 @@ class RowValues:
 
     def _must_not_know(self, arrays: MatrixShard, name: Rows, X: sp.csr_array) -> np.ndarray:
         """Tell the entries that are shown as of before the cut: not those of new users."""
-        has_past = np.diff(arrays.train.indptr) > 0
+        has_past = arrays.n_before > 0
         rows = np.repeat(has_past, np.diff(X.indptr))
         return rows & (name != "full")
 

@@ -27,7 +27,7 @@ def held_out_users(night: Night, matrices: MatrixManifest) -> HeldOut:
     for arrays, asked in _judged(night, matrices):
         fold_ins.append(arrays.fold_in[asked])
         targets.append(arrays.target[asked])
-        n_before.append(np.diff(arrays.train.indptr)[asked])
+        n_before.append(arrays.n_before[asked])
     return HeldOut(_stacked(fold_ins), _stacked(targets), np.concatenate(n_before))
 
 

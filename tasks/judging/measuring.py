@@ -111,8 +111,8 @@ def lay_ground(
     """
     code, names = _categories(night, item_ids, judged.counts)
     folder = night.step("matrices")
-    shards = (load_shard(folder, shard).train for shard in range(matrices.n_shards))
-    n_users = sum(int(np.count_nonzero(np.diff(train.indptr))) for train in shards)
+    shards = (load_shard(folder, shard) for shard in range(matrices.n_shards))
+    n_users = sum(int(np.count_nonzero(shard.n_before)) for shard in shards)
     catalogue = Catalogue(
         counts=judged.counts, n_users=n_users,
         category=_most_met(code, names, _MOST_CATEGORIES)[0] if names else None,

@@ -100,6 +100,7 @@ def test_every_matrix_is_that_of_a_dense_computation(tmp_path_factory, entries):
     }
     for name in MATRICES:
         np.testing.assert_array_equal(getattr(shard, name).toarray(), expected[name], err_msg=name)
+    assert shard.n_before.tolist() == (before > 0).sum(axis=1).tolist()
     back, judged = (weight > before).any(axis=1), asked.any(axis=1)
     sizes = len(users), np.count_nonzero(weight), judged.sum(), (back & ~judged).sum()
     assert counts == sizes
